@@ -1,0 +1,1154 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The compiled decoder: cuts a byte stream into frames and runs plans over them.
+
+Strategy. Hot messages go from bytes straight into ring records, without the GIL, driven by tables of ops (``wire/hot.py``
+makes them from the spec); everything else goes raw to a log ring. This file knows shapes, not messages: it contains no
+message name and no server version. Its plain twins, ``wire/text.py``, ``wire/proto.py`` and ``ring/stream.py``, define
+the meaning; tests hold both equal.
+
+Invariants. The end is checked before every read. Eight bytes past the end of a frame may be loaded but are never
+believed; a frame too near the end of the caller's buffer is copied first. Every loop is bounded by the frame. A number
+that cannot be converted exactly here (more than 19 digits, large exponents) goes to Python's own conversion, which
+takes the GIL for that number alone. What is wrong with a bad frame is found out by the plain twin, which words the error.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.math cimport NAN, INFINITY
+from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memchr, memcmp, memcpy, memset
+
+from ibwire._ring cimport LogRing, MarketRing
+
+cdef extern from "Python.h":
+    double PyOS_string_to_double(const char *s, char **endptr, object overflow_exception) except? -1.0
+
+cdef extern from *:
+    """
+    #define IBW_LIKELY(x) __builtin_expect(!!(x), 1)
+    #define IBW_CTZ(x) ((unsigned)__builtin_ctzll(x))
+    #define IBW_BSWAP32(x) __builtin_bswap32(x)
+    """
+    bint likely "IBW_LIKELY"(bint x) noexcept nogil
+    unsigned int ctz "IBW_CTZ"(uint64_t x) noexcept nogil
+    uint32_t bswap32 "IBW_BSWAP32"(uint32_t x) noexcept nogil
+
+# Shared with wire/plan.py (OpCode) and wire/hot.py.
+cdef enum:
+    OP_SKIP = 0
+    OP_INT = 1
+    OP_FLOAT = 2
+    OP_DEC = 3
+    OP_BOOL = 4
+    OP_STR = 5
+    OP_BITS = 6
+    OP_WHEN = 7
+    OP_REPEAT = 8
+    OP_END = 10
+
+cdef enum:
+    P_INT32 = 0
+    P_INT64 = 1
+    P_DOUBLE = 2
+    P_STRING = 3
+    P_BOOL = 4
+    P_MESSAGE = 5
+    P_REPEATED = 6
+    P_MAP = 7
+    P_LIST = 8
+    P_BITS = 9
+
+cdef enum:
+    STORE_NONE = 0
+    STORE_I8 = 1
+    STORE_I16 = 2
+    STORE_I32 = 3
+    STORE_I64 = 4
+    STORE_F64 = 5
+    STORE_CHARS = 6
+    STORE_REF = 7
+    STORE_BIT = 8
+
+cdef enum:
+    F_NULLABLE = 1
+    F_NEGATIVE = 2
+    F_NOT_COMPUTED = 4
+    F_QUESTION = 8
+    F_WIDE = 16
+    F_ESCAPED = 32
+
+cdef enum:
+    K_I32 = 1
+    K_I64 = 2
+    K_F64 = 3
+    K_DEC = 4
+    K_BOOL = 5
+    K_STR = 6
+
+cdef enum:
+    REC_EXTRA = 1
+    REC_UNSET = 2
+    REC_LONG_TEXT = 4
+    REC_LONG_NUMBER = 8
+    REC_UNDECODABLE = 16
+
+cdef enum:
+    OK = 0
+    BAD = -1
+
+cdef enum:
+    EXACT_DIGITS = 15
+    MAX_NUMBER = 512
+    MAX_PAYLOAD = 0xFFFFFF
+    PAD = 16
+    NO_SLOT = 255
+    NO_DST = 0xFFFF
+
+cdef double UNSET_DOUBLE = 1.7976931348623157e308
+
+cdef struct Op:
+    uint8_t code
+    uint8_t store
+    uint8_t flags
+    uint8_t slot
+    uint16_t dst
+    uint16_t dst2
+    int32_t aux
+    int32_t jump
+    double fval
+
+cdef struct Test:
+    int slot
+    int code
+    double number
+    uint8_t *text
+    int text_len
+
+cdef struct Slot:
+    double number      # NaN when unset
+    const uint8_t *text
+    int text_len       # of the field as written; 0 also for empty numbers
+    bint is_text
+
+cdef struct ProtoOp:
+    uint8_t present
+    uint8_t code
+    uint8_t store
+    uint8_t flags
+    uint8_t kind
+    uint16_t dst
+    uint16_t dst2
+    int32_t aux
+    int32_t sub
+    double fval
+
+cdef struct ProtoTable:
+    ProtoOp *ops
+    uint32_t limit     # field numbers below it have a place in ops
+
+cdef struct Plan:
+    int route          # 0 unknown, 1 market, 2 order, 3 cold
+    int parts
+    uint32_t size
+    uint8_t *template_
+    Op *ops
+    Test *tests
+    int slots
+    int constants
+    int *constant_slot
+    double *constant
+    ProtoTable *tables
+    int tables_count
+
+cdef struct Ctx:
+    const uint8_t *p
+    const uint8_t *end
+    const uint8_t *start   # of the payload, for references
+    uint8_t *rec
+    uint32_t flags
+    Slot *slots
+    Plan *plan
+
+cdef double[23] POW10
+cdef int _i
+for _i in range(23):
+    POW10[_i] = 10.0 ** _i
+
+cdef const char *UNSET_TEXTS[5]
+UNSET_TEXTS[0] = "2147483647"
+UNSET_TEXTS[1] = "9223372036854775807"
+UNSET_TEXTS[2] = "1.7976931348623157E308"
+UNSET_TEXTS[3] = "-9223372036854775808"
+UNSET_TEXTS[4] = "170141183460469231731687303715884105727"
+cdef int[5] UNSET_LENGTHS = [10, 19, 22, 20, 39]
+
+
+# ------------------------------------------------------------------------------------------------ numbers
+
+cdef inline uint64_t load8(const uint8_t *p) noexcept nogil:
+    cdef uint64_t x
+    memcpy(&x, p, 8)
+    return x
+
+
+cdef inline uint64_t digits8(uint64_t x, unsigned int n) noexcept nogil:
+    # The value of n digits, 1 <= n <= 8, each byte 0..9, first digit in the lowest byte.
+    x = x << (64 - 8 * n)
+    x = (x * 10 + (x >> 8)) & <uint64_t>0x00FF00FF00FF00FF
+    x = (x * 100 + (x >> 16)) & <uint64_t>0x0000FFFF0000FFFF
+    return (x * 10000 + (x >> 32)) & <uint64_t>0xFFFFFFFF
+
+
+cdef double hard_float(const uint8_t *p, int n) noexcept with gil:
+    # Correctly rounded and locale-independent; the grammar was checked before.
+    try:
+        return PyOS_string_to_double(PyBytes_FromStringAndSize(<char *>p, n), NULL, None)
+    except BaseException:
+        return NAN
+
+
+cdef inline bint is_unset_text(const uint8_t *p, int n) noexcept nogil:
+    cdef int i
+    for i in range(5):
+        if n == UNSET_LENGTHS[i] and memcmp(p, UNSET_TEXTS[i], n) == 0:
+            return True
+    return False
+
+
+cdef int slow_float(const uint8_t *p, int n, bint words, double *out, int *digits, int *significant) noexcept nogil:
+    # The whole grammar: sign, digits, point, exponent; words: Infinity and NaN too.
+    cdef int i = 0
+    cdef int total = 0, after = 0, exponent = 0, sig = 0, kept = 0
+    cdef uint64_t mantissa = 0
+    cdef bint negative = False, point = False, exp_negative = False
+    cdef int exp_digits = 0, scale
+    cdef uint8_t c
+    cdef double value
+    if n > MAX_NUMBER:
+        return BAD
+    if n and (p[0] == 43 or p[0] == 45):
+        negative = p[0] == 45
+        i = 1
+    while i < n:
+        c = p[i]
+        if 48 <= c <= 57:
+            total += 1
+            if point:
+                after += 1
+            if sig or c != 48:
+                sig += 1
+                if sig <= 19:
+                    mantissa = mantissa * 10 + (c - 48)
+                    kept = sig
+        elif c == 46 and not point:
+            point = True
+        else:
+            break
+        i += 1
+    if total and i < n and (p[i] == 101 or p[i] == 69):
+        i += 1
+        if i < n and (p[i] == 43 or p[i] == 45):
+            exp_negative = p[i] == 45
+            i += 1
+        while i < n and 48 <= p[i] <= 57 and exp_digits < 7:
+            exponent = exponent * 10 + (p[i] - 48)
+            exp_digits += 1
+            i += 1
+        if exp_digits == 0 or exp_digits > 6:
+            return BAD
+        if exp_negative:
+            exponent = -exponent
+    if total == 0 or i != n:
+        if words:
+            if (n == 8 and memcmp(p, "Infinity", 8) == 0) or (n == 3 and memcmp(p, "inf", 3) == 0):
+                out[0] = INFINITY
+            elif (n == 9 and memcmp(p, "-Infinity", 9) == 0) or (n == 4 and memcmp(p, "-inf", 4) == 0):
+                out[0] = -INFINITY
+            elif n == 3 and (memcmp(p, "NaN", 3) == 0 or memcmp(p, "nan", 3) == 0):
+                out[0] = NAN
+            else:
+                return BAD
+            digits[0] = 0xFF
+            significant[0] = 0
+            return OK
+        return BAD
+    significant[0] = sig
+    digits[0] = after - exponent if after > exponent else 0
+    scale = exponent - after
+    if sig <= 15 and -22 <= scale <= 22:
+        value = <double>mantissa
+        value = value / POW10[-scale] if scale < 0 else value * POW10[scale]
+        out[0] = -value if negative else value
+    else:
+        out[0] = hard_float(p, n)
+    return OK
+
+
+cdef int slow_int(const uint8_t *p, int n, int64_t *out) noexcept nogil:
+    cdef int i = 0
+    cdef uint64_t value = 0
+    cdef bint negative = False
+    if n == 0:
+        return BAD
+    if p[0] == 43 or p[0] == 45:
+        negative = p[0] == 45
+        i = 1
+    if i == n or n - i > 400:
+        return BAD
+    while i < n:
+        if not 48 <= p[i] <= 57:
+            return BAD
+        if value > (<uint64_t>INT64_MAX) // 10:
+            return BAD
+        value = value * 10 + (p[i] - 48)
+        i += 1
+    if value > <uint64_t>INT64_MAX + (1 if negative else 0):
+        return BAD
+    out[0] = <int64_t>(0 - value) if negative else <int64_t>value
+    return OK
+
+
+# ------------------------------------------------------------------------------------------------ text
+
+cdef inline int field_length(Ctx *c) noexcept nogil:
+    # Length of the field at c.p, or BAD when it does not end inside the frame.
+    cdef uint64_t x = load8(c.p)
+    cdef uint64_t zero = (x - <uint64_t>0x0101010101010101) & ~x & <uint64_t>0x8080808080808080
+    cdef const uint8_t *at
+    cdef int n
+    if zero:
+        n = ctz(zero) >> 3
+        return n if c.p + n < c.end else BAD
+    if c.p >= c.end:
+        return BAD
+    at = <const uint8_t *>memchr(c.p, 0, c.end - c.p)
+    return <int>(at - c.p) if at is not NULL else BAD
+
+
+cdef inline int read_int(Ctx *c, int n, int64_t *out) noexcept nogil:
+    # n >= 1 bytes at c.p
+    cdef uint64_t y
+    if n < 8:
+        y = load8(c.p) ^ <uint64_t>0x3030303030303030
+        if not ((((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y)
+                & <uint64_t>0x8080808080808080 & ((<uint64_t>1 << (8 * n)) - 1)):
+            out[0] = <int64_t>digits8(y & ((<uint64_t>1 << (8 * n)) - 1), n)
+            return OK
+    return slow_int(c.p, n, out)
+
+
+cdef inline int read_float(Ctx *c, int n, bint words, double *out, int *digits, int *significant) noexcept nogil:
+    # n >= 1 bytes at c.p: plain digits with at most one point in one load, everything else slowly.
+    cdef uint64_t y, other, mask, low
+    cdef unsigned int point, after
+    if n < 8:
+        mask = (<uint64_t>1 << (8 * n)) - 1
+        y = (load8(c.p) ^ <uint64_t>0x3030303030303030) & mask
+        other = (((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y) & <uint64_t>0x8080808080808080
+        if not other:
+            out[0] = <double>digits8(y, n)
+            digits[0] = 0
+            significant[0] = n
+            return OK
+        point = ctz(other) >> 3
+        if not (other & (other - 1)) and c.p[point] == 46 and n > 1:
+            low = (<uint64_t>1 << (8 * point)) - 1
+            y = (y & low) | ((y >> 8) & ~low)
+            after = n - 1 - point
+            out[0] = <double>digits8(y, n - 1) / POW10[after]
+            digits[0] = after
+            significant[0] = n - 1
+            return OK
+    return slow_float(c.p, n, words, out, digits, significant)
+
+
+cdef inline void put_int(Ctx *c, int store, uint16_t dst, int64_t value) noexcept nogil:
+    if store == STORE_I64:
+        (<int64_t *>(c.rec + dst))[0] = value
+    elif store == STORE_I32:
+        if INT32_MIN < value <= INT32_MAX:
+            (<int32_t *>(c.rec + dst))[0] = <int32_t>value
+        else:
+            (<int32_t *>(c.rec + dst))[0] = INT32_MIN
+            c.flags |= REC_LONG_NUMBER
+    elif store == STORE_I16:
+        if -32768 < value <= 32767:
+            (<int16_t *>(c.rec + dst))[0] = <int16_t>value
+        else:
+            (<int16_t *>(c.rec + dst))[0] = -32768
+            c.flags |= REC_LONG_NUMBER
+    elif store == STORE_I8:
+        if 0 <= value <= 255:
+            c.rec[dst] = <uint8_t>value
+        else:
+            c.rec[dst] = 255
+            c.flags |= REC_LONG_NUMBER
+
+
+cdef inline void unset_int(Ctx *c, int store, uint16_t dst) noexcept nogil:
+    c.flags |= REC_UNSET
+    if store == STORE_I64:
+        (<int64_t *>(c.rec + dst))[0] = INT64_MIN
+    elif store == STORE_I32:
+        (<int32_t *>(c.rec + dst))[0] = INT32_MIN
+
+
+cdef inline void put_text(Ctx *c, int store, uint16_t dst, uint16_t dst2, int cap, const uint8_t *p, int n,
+                          bint escaped) noexcept nogil:
+    cdef int i, kept
+    if store == STORE_REF:
+        (<uint32_t *>(c.rec + dst))[0] = <uint32_t>(p - c.start)
+        (<uint32_t *>(c.rec + dst))[1] = <uint32_t>n
+        return
+    kept = n
+    if n > cap:
+        kept = cap
+        c.flags |= REC_LONG_TEXT
+    c.rec[dst2] = <uint8_t>kept
+    for i in range(kept):
+        c.rec[dst + i] = p[i]
+        if p[i] >= 128 or (escaped and p[i] == 92):
+            c.flags |= REC_LONG_TEXT  # what the bytes mean needs the whole message
+
+
+cdef inline bint test_holds(Test *t, Slot *s) noexcept nogil:
+    if t.code == 0:
+        if s.is_text:
+            return s.text_len > 0
+        return s.number == s.number and s.number != 0
+    if t.code == 2:
+        return s.is_text and s.text_len == t.text_len and memcmp(s.text, t.text, t.text_len) == 0
+    if s.number != s.number or s.is_text:
+        return False
+    if t.code == 1:
+        return s.number == t.number
+    if s.number == UNSET_DOUBLE or s.number == 2147483647.0:
+        # An obsolete version field that stands for "newest" has that value too; it is no unset number.
+        return t.code == 3 and s.text is NULL and s.number == 2147483647.0
+    if t.code == 3:
+        return s.number >= t.number
+    return s.number > t.number
+
+
+cdef int text_field(Ctx *c, Op *op) noexcept nogil:
+    cdef int n = field_length(c)
+    cdef int64_t whole = 0
+    cdef double number = 0
+    cdef int digits = 0xFF, significant = 0
+    cdef int code = op.code
+    if n < 0:
+        return BAD
+    if code == OP_INT or code == OP_BITS or code == OP_BOOL:
+        if n == 0:
+            if code == OP_INT and op.flags & F_NULLABLE:
+                unset_int(c, op.store, op.dst)
+                number = NAN
+            elif op.store:
+                put_int(c, op.store, op.dst, 0)
+        else:
+            if read_int(c, n, &whole) != OK:
+                return BAD
+            number = <double>whole
+            if code == OP_INT and op.flags & F_NULLABLE and (
+                whole == INT64_MAX if op.flags & F_WIDE else whole == 2147483647
+            ):
+                unset_int(c, op.store, op.dst)
+                number = NAN
+            elif op.store:
+                put_int(c, op.store, op.dst, whole if code != OP_BOOL else whole != 0)
+    elif code == OP_FLOAT or code == OP_DEC:
+        if n == 0 or (op.flags & F_QUESTION and n == 1 and c.p[0] == 63):
+            if op.flags & F_NULLABLE or n:
+                number = NAN
+                c.flags |= REC_UNSET
+            if op.store == STORE_F64:
+                (<double *>(c.rec + op.dst))[0] = number
+        elif code == OP_DEC and n >= 10 and is_unset_text(c.p, n):
+            number = NAN
+            c.flags |= REC_UNSET
+            if op.store == STORE_F64:
+                (<double *>(c.rec + op.dst))[0] = number
+        else:
+            if read_float(c, n, code == OP_FLOAT, &number, &digits, &significant) != OK:
+                return BAD
+            if op.flags & (F_NULLABLE | F_NEGATIVE | F_NOT_COMPUTED) and code == OP_FLOAT:
+                if number == UNSET_DOUBLE or (op.flags & F_NEGATIVE and number < 0) or (
+                    op.flags & F_NOT_COMPUTED and number == op.fval
+                ):
+                    number = NAN
+                    c.flags |= REC_UNSET
+                    digits = 0xFF
+            if op.store == STORE_F64:
+                (<double *>(c.rec + op.dst))[0] = number
+                if op.dst2 != NO_DST:
+                    if code == OP_DEC and (significant > EXACT_DIGITS or digits > 127 or number - number != 0):
+                        c.flags |= REC_LONG_NUMBER
+                    c.rec[op.dst2] = <uint8_t>digits if digits < 128 else 0xFF
+    elif code == OP_STR and op.store:
+        put_text(c, op.store, op.dst, op.dst2, op.aux, c.p, n, op.flags & F_ESCAPED)
+    if op.slot != NO_SLOT:
+        c.slots[op.slot].number = number
+        c.slots[op.slot].text = c.p
+        c.slots[op.slot].text_len = n
+        c.slots[op.slot].is_text = code == OP_STR
+    c.p += n + 1
+    return OK
+
+
+cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
+    cdef Op *ops = c.plan.ops
+    cdef Op *op
+    cdef int j, n
+    cdef int64_t count
+    cdef bint yes
+    while i < stop:
+        op = &ops[i]
+        if op.code < OP_WHEN:
+            if text_field(c, op) != OK:
+                return BAD
+            i += 1
+        elif op.code == OP_WHEN:
+            yes = False
+            for j in range(op.dst, op.dst + op.dst2):
+                if test_holds(&c.plan.tests[j], &c.slots[c.plan.tests[j].slot]):
+                    yes = True
+                    break
+            i = i + 1 if yes else op.jump
+        elif op.code == OP_REPEAT:
+            n = field_length(c)
+            if n < 0:
+                return BAD
+            count = 0
+            if n and read_int(c, n, &count) != OK:
+                return BAD
+            c.p += n + 1
+            if count < 0 or count > c.end - c.p:
+                return BAD
+            if op.slot != NO_SLOT:
+                c.slots[op.slot].number = <double>count
+                c.slots[op.slot].is_text = False
+            while count > 0:
+                if run_text(c, i + 1, op.jump) != OK:
+                    return BAD
+                count -= 1
+            i = op.jump
+        else:
+            break
+    return OK
+
+
+# ------------------------------------------------------------------------------------------------ protobuf
+
+cdef inline int read_varint(Ctx *c, const uint8_t *end, uint64_t *out) noexcept nogil:
+    cdef uint64_t value
+    cdef uint8_t byte
+    cdef int shift = 7
+    if c.p >= end:
+        return BAD
+    byte = c.p[0]
+    c.p += 1
+    value = byte & 0x7F
+    while byte >= 0x80:
+        if c.p >= end or shift > 63:
+            return BAD
+        byte = c.p[0]
+        c.p += 1
+        if shift == 63 and byte > 1:
+            return BAD
+        value |= (<uint64_t>(byte & 0x7F)) << shift
+        shift += 7
+    out[0] = value
+    return OK
+
+
+cdef bint is_utf8(const uint8_t *p, int64_t n) noexcept nogil:
+    cdef int64_t i = 0
+    cdef uint8_t c
+    while i + 8 <= n and not (load8(p + i) & <uint64_t>0x8080808080808080):
+        i += 8
+    while i < n:
+        c = p[i]
+        if c < 0x80:
+            i += 1
+        elif 0xC2 <= c <= 0xDF:
+            if i + 1 >= n or (p[i + 1] & 0xC0) != 0x80:
+                return False
+            i += 2
+        elif 0xE0 <= c <= 0xEF:
+            if i + 2 >= n or (p[i + 1] & 0xC0) != 0x80 or (p[i + 2] & 0xC0) != 0x80:
+                return False
+            if (c == 0xE0 and p[i + 1] < 0xA0) or (c == 0xED and p[i + 1] > 0x9F):
+                return False
+            i += 3
+        elif 0xF0 <= c <= 0xF4:
+            if i + 3 >= n or (p[i + 1] & 0xC0) != 0x80 or (p[i + 2] & 0xC0) != 0x80 or (p[i + 3] & 0xC0) != 0x80:
+                return False
+            if (c == 0xF0 and p[i + 1] < 0x90) or (c == 0xF4 and p[i + 1] > 0x8F):
+                return False
+            i += 4
+        else:
+            return False
+    return True
+
+
+cdef int skip_unknown(Ctx *c, int wire, const uint8_t *end) noexcept nogil:
+    cdef uint64_t size = 0
+    if wire == 0:
+        return read_varint(c, end, &size)
+    if wire == 2:
+        if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
+            return BAD
+        c.p += size
+        return OK
+    size = 8 if wire == 1 else 4
+    if (wire != 1 and wire != 5) or size > <uint64_t>(end - c.p):
+        return BAD
+    c.p += size
+    return OK
+
+
+cdef int proto_number_text(Ctx *c, ProtoOp *op, const uint8_t *p, int n) noexcept nogil:
+    # A number that protobuf carries as text: sizes, and a few others. p is inside the frame: 8 bytes may be loaded.
+    cdef Ctx view
+    cdef double number = 0
+    cdef int digits = 0xFF, significant = 0
+    cdef int64_t whole = 0
+    if n == 0 or (op.kind == K_DEC and n >= 10 and is_unset_text(p, n)):
+        if op.kind == K_DEC or op.flags & F_NULLABLE:
+            number = NAN
+            c.flags |= REC_UNSET
+        if op.store == STORE_F64:
+            (<double *>(c.rec + op.dst))[0] = number
+        return OK
+    view.p = p
+    if op.kind == K_I32 or op.kind == K_I64:
+        if read_int(&view, n, &whole) != OK:
+            return BAD
+        if op.store:
+            put_int(c, op.store, op.dst, whole)
+        return OK
+    if read_float(&view, n, op.kind == K_F64, &number, &digits, &significant) != OK:
+        return BAD
+    if op.store == STORE_F64:
+        (<double *>(c.rec + op.dst))[0] = number
+        if op.dst2 != NO_DST:
+            if significant > EXACT_DIGITS or digits > 127 or number - number != 0:
+                c.flags |= REC_LONG_NUMBER
+            c.rec[op.dst2] = <uint8_t>digits if digits < 128 else 0xFF
+    return OK
+
+
+cdef inline int proto_scalar(Ctx *c, ProtoOp *op, int code, const uint8_t *end) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef int64_t whole
+    cdef double number
+    if code == P_DOUBLE:
+        if end - c.p < 8:
+            return BAD
+        memcpy(&number, c.p, 8)
+        c.p += 8
+        if op.kind == K_I32 or op.kind == K_I64:
+            return OK if number - number == 0 and number == <double><int64_t>number else BAD
+        if op.store == STORE_F64:
+            if op.flags and (
+                (op.flags & F_NULLABLE and number == UNSET_DOUBLE)
+                or (op.flags & F_NEGATIVE and number < 0)
+                or (op.flags & F_NOT_COMPUTED and number == op.fval)
+            ):
+                number = NAN
+                c.flags |= REC_UNSET
+            (<double *>(c.rec + op.dst))[0] = number
+        return OK
+    if code == P_STRING:
+        if read_varint(c, end, &value) != OK or value > <uint64_t>(end - c.p):
+            return BAD
+        if op.kind == K_STR or op.kind == 0:
+            if not is_utf8(c.p, value):
+                return BAD
+            if op.store:
+                put_text(c, op.store, op.dst, op.dst2, op.aux, c.p, <int>value, False)
+        elif proto_number_text(c, op, c.p, <int>value) != OK:
+            return BAD
+        c.p += value
+        return OK
+    if read_varint(c, end, &value) != OK:
+        return BAD
+    if not op.store:
+        return OK
+    if op.store == STORE_BIT:
+        if value:
+            (<int32_t *>(c.rec + op.dst))[0] |= op.aux
+        else:
+            (<int32_t *>(c.rec + op.dst))[0] &= ~op.aux
+        return OK
+    if code == P_INT32:
+        whole = <int32_t><uint32_t>value
+    elif code == P_BOOL:
+        whole = value != 0
+    else:
+        whole = <int64_t>value
+    if op.flags & F_NULLABLE and whole == (2147483647 if op.kind == K_I32 else INT64_MAX):
+        unset_int(c, op.store, op.dst)
+    else:
+        put_int(c, op.store, op.dst, whole)
+    return OK
+
+
+cdef inline int wire_of(int code) noexcept nogil:
+    if code == P_DOUBLE:
+        return 1
+    if code == P_INT32 or code == P_INT64 or code == P_BOOL or code == P_BITS:
+        return 0
+    return 2
+
+
+cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil:
+    cdef uint64_t key = 0, size = 0
+    cdef uint64_t number
+    cdef int wire
+    cdef ProtoOp *op
+    cdef const uint8_t *stop
+    while c.p < end:
+        if likely(c.p[0] < 0x80):
+            key = c.p[0]
+            c.p += 1
+        elif read_varint(c, end, &key) != OK:
+            return BAD
+        number = key >> 3
+        wire = key & 7
+        if number >= table.limit or not table.ops[number].present:
+            if number == 0 or skip_unknown(c, wire, end) != OK:
+                return BAD
+            c.flags |= REC_EXTRA
+            continue
+        op = &table.ops[number]
+        if op.code == P_LIST:
+            if wire == wire_of(op.sub):
+                if proto_scalar(c, op, op.sub, end) != OK:
+                    return BAD
+            elif wire != 2 or wire_of(op.sub) == 2:
+                return BAD
+            else:
+                if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
+                    return BAD
+                stop = c.p + size
+                while c.p < stop:
+                    if proto_scalar(c, op, op.sub, stop) != OK:
+                        return BAD
+            continue
+        if wire != wire_of(op.code):
+            return BAD
+        if op.code == P_MESSAGE or op.code == P_REPEATED or op.code == P_MAP:
+            if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
+                return BAD
+            if run_proto(c, &c.plan.tables[op.sub], c.p + size) != OK:
+                return BAD
+        elif op.code == P_BITS:
+            if read_varint(c, end, &size) != OK:
+                return BAD
+            if op.store:
+                (<int32_t *>(c.rec + op.dst))[0] = <int32_t><uint32_t>size
+        elif proto_scalar(c, op, op.code, end) != OK:
+            return BAD
+    return OK
+
+
+# ------------------------------------------------------------------------------------------------ plans
+
+cdef void free_plan(Plan *plan) noexcept:
+    cdef int i
+    if plan.tests is not NULL:
+        i = 0
+        while plan.tests[i].slot >= 0:
+            free(plan.tests[i].text)
+            i += 1
+    for i in range(plan.tables_count):
+        free(plan.tables[i].ops)
+    free(plan.template_)
+    free(plan.ops)
+    free(plan.tests)
+    free(plan.constant_slot)
+    free(plan.constant)
+    free(plan.tables)
+
+
+cdef void *need(size_t n) except NULL:
+    cdef void *p = malloc(n if n else 1)
+    if p is NULL:
+        raise MemoryError()
+    memset(p, 0, n)
+    return p
+
+
+cdef uint8_t *copy_bytes(bytes data) except NULL:
+    cdef uint8_t *p = <uint8_t *>need(len(data) + 1)
+    memcpy(p, <const char *>data, len(data))
+    return p
+
+
+cdef int load_text(Plan *plan, tuple made) except -1:
+    cdef int i
+    template, ops, tests, slots, constants = made
+    plan.template_ = copy_bytes(template)
+    plan.size = len(template)
+    plan.slots = slots
+    plan.ops = <Op *>need(len(ops) * sizeof(Op))
+    for i, (code, store, dst, dst2, aux, flags, slot, fval, jump) in enumerate(ops):
+        plan.ops[i].code = code
+        plan.ops[i].store = store
+        plan.ops[i].flags = flags
+        plan.ops[i].slot = slot
+        plan.ops[i].dst = dst
+        plan.ops[i].dst2 = dst2
+        plan.ops[i].aux = aux
+        plan.ops[i].jump = jump
+        plan.ops[i].fval = fval
+    plan.tests = <Test *>need((len(tests) + 1) * sizeof(Test))
+    plan.tests[len(tests)].slot = -1
+    for i, (slot, code, number, text) in enumerate(tests):
+        plan.tests[i].slot = slot
+        plan.tests[i].code = code
+        plan.tests[i].number = number
+        plan.tests[i].text = copy_bytes(text)
+        plan.tests[i].text_len = len(text)
+    plan.constants = len(constants)
+    plan.constant_slot = <int *>need(len(constants) * sizeof(int))
+    plan.constant = <double *>need(len(constants) * sizeof(double))
+    for i, (slot, value) in enumerate(constants):
+        plan.constant_slot[i] = slot
+        plan.constant[i] = value
+    return 0
+
+
+cdef int load_proto(Plan *plan, tuple made) except -1:
+    cdef int i, number
+    cdef ProtoOp *op
+    template, tables = made
+    plan.template_ = copy_bytes(template)
+    plan.size = len(template)
+    plan.tables_count = len(tables)
+    plan.tables = <ProtoTable *>need(len(tables) * sizeof(ProtoTable))
+    for i, ops in enumerate(tables):
+        plan.tables[i].limit = max([o[0] for o in ops], default=0) + 1
+        plan.tables[i].ops = <ProtoOp *>need(plan.tables[i].limit * sizeof(ProtoOp))
+        for number, code, store, dst, dst2, aux, flags, kind, fval, sub in ops:
+            op = &plan.tables[i].ops[number]
+            op.present = 1
+            op.code = code
+            op.store = store
+            op.flags = flags
+            op.kind = kind
+            op.dst = dst
+            op.dst2 = dst2
+            op.aux = aux
+            op.sub = sub
+            op.fval = fval
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------ stream
+
+cdef struct Stats:
+    uint64_t messages
+    uint64_t bytes
+    uint64_t bad_frames
+    uint64_t unknown
+    uint64_t extra
+    uint64_t market
+    uint64_t orders
+
+
+cdef class StreamDecoder:
+    """Frames and decodes a received stream into rings, without the GIL. Twin: ``ibwire.ring.stream``.
+
+    Parameters
+    ----------
+    tables : what ``wire.hot.tables`` makes for the agreed server version.
+    market, orders, control : the rings to fill. This decoder is their only producer.
+    explain : called with (payload,) of a frame that could not be decoded; returns what is wrong, as text.
+
+    Notes
+    -----
+    For the one thread that receives. A sequence number counts wire messages, from 1, over all rings.
+    """
+
+    cdef Plan[512] plans      # text ids below 256, then protobuf ids
+    cdef bint raw_ids
+    cdef MarketRing market
+    cdef LogRing orders
+    cdef LogRing control
+    cdef object explain
+    cdef readonly uint64_t seq   # of the last message
+    cdef Stats counts
+    cdef uint8_t *pending
+    cdef size_t pending_len
+    cdef size_t pending_room
+    cdef Slot *slots
+    cdef uint8_t *scratch
+    cdef int failure          # 0, or why receive stops: 1 framing, 2 backlog, 3 memory
+    cdef uint64_t bad_length
+    cdef readonly object closed_by
+
+    def __cinit__(self, dict tables not None, MarketRing market not None, LogRing orders not None,
+                  LogRing control not None, explain=None):
+        cdef int most = 1
+        cdef Plan *plan
+        memset(self.plans, 0, sizeof(self.plans))
+        self.raw_ids = tables["raw_ids"]
+        self.market, self.orders, self.control, self.explain = market, orders, control, explain
+        for base, rows in ((0, tables["text"]), (256, tables["proto"])):
+            for number, (route, parts, made) in rows.items():
+                if not 0 <= number < 256:
+                    raise ValueError(f"message id {number} is beyond the table")
+                plan = &self.plans[base + number]
+                plan.route = route
+                plan.parts = parts
+                if made is not None:
+                    if base:
+                        load_proto(plan, made)
+                    else:
+                        load_text(plan, made)
+                        most = max(most, plan.slots)
+        self.slots = <Slot *>need(most * sizeof(Slot))
+        self.scratch = <uint8_t *>need(256 + PAD)
+        self.pending_room = 1 << 16
+        self.pending = <uint8_t *>need(self.pending_room + PAD)
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(512):
+            free_plan(&self.plans[i])
+        free(self.slots)
+        free(self.scratch)
+        free(self.pending)
+
+    @property
+    def stats(self):
+        """Counts so far: messages, bytes, bad_frames, unknown, extra, market, orders."""
+        return dict(self.counts)
+
+    @property
+    def pending_bytes(self):
+        """Bytes received that do not yet form a whole frame."""
+        return self.pending_len
+
+    def receive(self, data not None, int64_t recv_ns):
+        """Take received bytes; returns how many messages were completed.
+
+        Raises
+        ------
+        ValueError : framing is lost (args: length, first bytes). OverflowError : a log ring is past its limit.
+        """
+        cdef Py_buffer view
+        cdef uint64_t before = self.counts.messages
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            with nogil:
+                self.run(<const uint8_t *>view.buf, view.len, recv_ns)
+        finally:
+            PyBuffer_Release(&view)
+        if self.failure:
+            self.fail()
+        return self.counts.messages - before
+
+    cdef fail(self):
+        if self.failure == 1:
+            head = PyBytes_FromStringAndSize(<char *>self.pending, min(self.pending_len, 24))
+            raise ValueError("framing is lost", self.bad_length, head)
+        if self.failure == 2:
+            raise OverflowError("a consumer is too slow: the backlog limit is reached")
+        raise MemoryError()
+
+    cdef int keep(self, const uint8_t *data, size_t n) noexcept nogil:
+        # Append to the bytes that wait for the rest of their frame.
+        cdef size_t want = self.pending_len + n
+        cdef uint8_t *grown
+        if want > self.pending_room:
+            while self.pending_room < want:
+                self.pending_room *= 2
+            grown = <uint8_t *>realloc(self.pending, self.pending_room + PAD)
+            if grown is NULL:
+                self.failure = 3
+                return BAD
+            self.pending = grown
+        memcpy(self.pending + self.pending_len, data, n)
+        self.pending_len = want
+        return OK
+
+    cdef bint lost(self, uint64_t length, const uint8_t *at, size_t n) noexcept nogil:
+        if 0 < length <= MAX_PAYLOAD:
+            return False
+        self.failure = 1
+        self.bad_length = length
+        if at != self.pending:
+            self.pending_len = 0
+            self.keep(at, n if n < 24 else 24)
+        return True
+
+    cdef void run(self, const uint8_t *data, size_t n, int64_t recv_ns) noexcept nogil:
+        cdef size_t at = 0, want, take
+        cdef uint64_t length
+        if self.failure:
+            return
+        self.counts.bytes += n
+        while self.pending_len and at < n:
+            # Complete the frame that was cut: first its length, then the rest of it, then go on in place.
+            want = 4
+            if self.pending_len >= 4:
+                length = bswap32((<uint32_t *>self.pending)[0])
+                if self.lost(length, self.pending, self.pending_len):
+                    return
+                want = 4 + length
+            take = want - self.pending_len
+            if take > n - at:
+                take = n - at
+            if self.keep(data + at, take) != OK:
+                return
+            at += take
+            if self.pending_len < 4:
+                return
+            length = bswap32((<uint32_t *>self.pending)[0])
+            if self.lost(length, self.pending, self.pending_len):
+                return
+            if self.pending_len == 4 + length:
+                self.pending_len = 0
+                self.one(self.pending + 4, length, recv_ns)
+                if self.failure:
+                    return
+        while n - at >= 4:
+            length = bswap32((<uint32_t *>(data + at))[0])
+            if not likely(0 < length <= MAX_PAYLOAD):
+                self.lost(length, data + at, n - at)
+                return
+            if n - at - 4 < length:
+                break
+            if likely(n - at - 4 - length >= PAD):
+                self.one(data + at + 4, length, recv_ns)
+            else:  # too near the end of the caller's buffer to load eight bytes at a time
+                self.pending_len = 0
+                if self.keep(data + at + 4, length) != OK:
+                    return
+                self.pending_len = 0
+                self.one(self.pending, length, recv_ns)
+            if self.failure:
+                return
+            at += 4 + length
+        if at < n:
+            self.keep(data + at, n - at)
+
+    cdef inline void one(self, const uint8_t *payload, size_t n, int64_t recv_ns) noexcept nogil:
+        # One whole payload; at least PAD bytes may be loaded past its end.
+        cdef uint64_t wire_id = 0
+        cdef const uint8_t *body
+        cdef Plan *plan = NULL
+        cdef Ctx c
+        cdef int rc, i
+        self.seq += 1
+        self.counts.messages += 1
+        c.end = payload + n
+        c.start = payload
+        c.flags = 0
+        if self.raw_ids:
+            if n < 4:
+                self.bad(payload, n, recv_ns, 0, NULL)
+                return
+            wire_id = bswap32((<uint32_t *>payload)[0])
+            body = payload + 4
+            if wire_id <= 200:
+                plan = &self.plans[wire_id]
+            elif wire_id < 456:
+                plan = &self.plans[256 + wire_id - 200]
+        else:
+            body = payload
+            while body < c.end and 48 <= body[0] <= 57 and body - payload < 10:
+                wire_id = wire_id * 10 + (body[0] - 48)
+                body += 1
+            if body >= c.end or body[0] != 0 or body == payload:
+                self.bad(payload, n, recv_ns, 0, NULL)
+                return
+            body += 1
+            if wire_id < 200:
+                plan = &self.plans[wire_id]
+        if plan is NULL or plan.route == 0:
+            self.counts.unknown += 1
+            self.raw(self.control, payload, n, recv_ns, wire_id, 0, 0)
+            return
+        if plan.route == 3:
+            self.raw(self.control, payload, n, recv_ns, wire_id, plan - self.plans, 0)
+            return
+        c.p = body
+        c.plan = plan
+        c.slots = self.slots
+        if plan.route == 1 and plan.parts == 1:
+            c.rec = self.market.claim(1)
+            memcpy(c.rec, plan.template_, 64)
+        else:
+            c.rec = self.scratch
+            memcpy(c.rec, plan.template_, plan.size)
+        if plan.tables is not NULL:
+            rc = run_proto(&c, &plan.tables[0], c.end)
+        else:
+            for i in range(plan.constants):
+                self.slots[plan.constant_slot[i]].number = plan.constant[i]
+                self.slots[plan.constant_slot[i]].text = NULL
+                self.slots[plan.constant_slot[i]].is_text = False
+            rc = run_text(&c, 0, 0x7FFFFFFF)
+            if c.p != c.end:
+                c.flags |= REC_EXTRA
+        if rc != OK:
+            self.bad(payload, n, recv_ns, wire_id, plan)
+            return
+        if c.flags & REC_EXTRA:
+            self.counts.extra += 1
+        (<uint64_t *>c.rec)[0] = self.seq
+        (<int64_t *>(c.rec + 8))[0] = recv_ns
+        (<uint16_t *>(c.rec + 18))[0] = <uint16_t>c.flags
+        if plan.route == 1:
+            self.counts.market += 1
+            if plan.parts == 1:
+                self.market.publish(1)
+            else:
+                self.two(c.rec)
+            if c.flags & (REC_LONG_TEXT | REC_LONG_NUMBER):
+                self.raw(self.control, payload, n, recv_ns, wire_id, plan - self.plans, c.flags)
+        else:
+            self.counts.orders += 1
+            (<uint32_t *>(c.rec + 24))[0] = <uint32_t>n
+            (<uint32_t *>(c.rec + 28))[0] = <uint32_t>(body - payload)
+            self.check(self.orders.put(c.rec, plan.size, payload, <uint32_t>n))
+
+    cdef void two(self, uint8_t *rec) noexcept nogil:
+        # The second record repeats sequence, times, flags, aux and key of the first.
+        memcpy(rec + 64, rec, 16)
+        memcpy(rec + 64 + 18, rec + 18, 14)
+        memcpy(self.market.claim(1), rec, 64)
+        self.market.publish(1)
+        memcpy(self.market.claim(1), rec + 64, 64)
+        self.market.publish(1)
+
+    cdef void check(self, int rc) noexcept nogil:
+        if rc == -2:
+            self.failure = 2
+        elif rc:
+            self.failure = 3
+
+    cdef void raw(self, LogRing ring, const uint8_t *payload, size_t n, int64_t recv_ns, uint64_t wire_id,
+                  int64_t kind, uint32_t flags) noexcept nogil:
+        cdef uint8_t[32] head
+        memset(head, 0, 32)
+        (<uint64_t *>head)[0] = self.seq
+        (<int64_t *>(head + 8))[0] = recv_ns
+        head[16] = <uint8_t>(kind & 0xFF)
+        (<uint16_t *>(head + 18))[0] = <uint16_t>flags
+        (<int32_t *>(head + 20))[0] = <int32_t>wire_id
+        (<uint32_t *>(head + 24))[0] = <uint32_t>n
+        self.check(ring.put(head, 32, payload, <uint32_t>n))
+
+    cdef void bad(self, const uint8_t *payload, size_t n, int64_t recv_ns, uint64_t wire_id, Plan *plan) noexcept nogil:
+        # Reported, and the stream goes on; one that bears an order reaches the order ring too.
+        cdef int64_t kind = plan - self.plans if plan is not NULL else 0
+        self.counts.bad_frames += 1
+        self.raw(self.control, payload, n, recv_ns, wire_id, kind, REC_UNDECODABLE)
+        if plan is not NULL and plan.route == 2:
+            self.raw(self.orders, payload, n, recv_ns, wire_id, kind, REC_UNDECODABLE)

@@ -1,0 +1,46 @@
+# The C face of the rings: one producer appends without the GIL; consumers read with it.
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+
+cdef extern from "_atomics.h" nogil:
+    uint64_t ibw_load_acquire(const uint64_t *p)
+    uint64_t ibw_load_relaxed(const uint64_t *p)
+    void ibw_store_release(uint64_t *p, uint64_t v)
+    void ibw_store_relaxed(uint64_t *p, uint64_t v)
+    uint64_t ibw_add(uint64_t *p, uint64_t v)
+    uint64_t ibw_sub(uint64_t *p, uint64_t v)
+    void ibw_fence_acquire()
+    void ibw_fence_release()
+
+
+cdef struct Segment:
+    Segment *next
+    uint64_t used        # bytes of finished entries; release-stored by the producer
+    uint64_t capacity
+    uint64_t index
+
+
+cdef class MarketRing:
+    cdef void *block
+    cdef uint8_t *base
+    cdef readonly uint64_t capacity
+    cdef uint64_t mask
+    cdef uint8_t _pad0[64]
+    cdef uint64_t head       # records published; written by the producer only
+    cdef uint64_t reserved   # records that the producer may be writing; never below head
+    cdef uint8_t _pad1[64]
+
+    cdef uint8_t *claim(self, uint64_t n) noexcept nogil
+    cdef void publish(self, uint64_t n) noexcept nogil
+
+
+cdef class LogRing:
+    cdef Segment *first
+    cdef Segment *last       # the producer's
+    cdef uint64_t held       # bytes of all segments
+    cdef uint64_t entries
+    cdef readonly uint64_t max_backlog_bytes
+    cdef list cursors
+
+    cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil
+    cdef void reclaim(self)

@@ -1,0 +1,360 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The rings: a market ring that overwrites and tells, and a log ring that loses nothing.
+
+One producer appends, without the GIL; consumers read with the GIL, each with its own cursor. The producer never waits
+for a consumer. Memory order stands beside each atomic.
+
+Market ring, as a seqlock over the whole ring: the producer first raises ``reserved`` past what it is about to write,
+then writes, then raises ``head``. A reader copies, then looks at ``reserved``: what the producer may have touched
+since (everything a whole ring behind it) is dropped and counted as a gap.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+cdef uint64_t RECORD = 64
+cdef uint64_t SEGMENT_BYTES = 1 << 20
+
+
+cdef class MarketRing:
+    """Fixed 64-byte records, overwritten when full.
+
+    Parameters
+    ----------
+    capacity : number of records, a power of two of at least 64.
+    """
+
+    def __cinit__(self, uint64_t capacity=65536):
+        if capacity < 64 or capacity & (capacity - 1):
+            raise ValueError(f"capacity is {capacity}; give a power of two of at least 64")
+        self.capacity = capacity
+        self.mask = capacity - 1
+        self.block = malloc((capacity + 1) * RECORD)
+        if self.block is NULL:
+            raise MemoryError()
+        self.base = <uint8_t *>((<uint64_t>self.block + 63) & ~<uint64_t>63)  # a record is one cache line
+        memset(self.base, 0, capacity * RECORD)
+
+    def __dealloc__(self):
+        free(self.block)
+
+    @property
+    def published(self):
+        """Records published so far."""
+        return ibw_load_acquire(&self.head)
+
+    cdef uint8_t *claim(self, uint64_t n) noexcept nogil:
+        # Where n <= 2 records go; two that would wrap are the caller's to place one by one.
+        cdef uint64_t want = self.head + n
+        if want > self.reserved:
+            # In steps, so that the hot path seldom stores here; a reader loses at most that many records more.
+            ibw_store_relaxed(&self.reserved, want + 15)
+            ibw_fence_release()  # the raised mark is visible before any byte below is changed
+        return self.base + (self.head & self.mask) * RECORD
+
+    cdef void publish(self, uint64_t n) noexcept nogil:
+        ibw_store_release(&self.head, self.head + n)  # records are visible before the head that covers them
+
+    def append(self, record not None):
+        """Append the record(s) of one message: a multiple of 64 bytes. Producer only."""
+        cdef const uint8_t[::1] view = record
+        cdef uint64_t n = view.shape[0] // RECORD
+        cdef uint64_t i
+        if n == 0 or n * RECORD != <uint64_t>view.shape[0]:
+            raise ValueError(f"{view.shape[0]} bytes are no whole number of records")
+        for i in range(n):
+            memcpy(self.claim(1), &view[i * RECORD], RECORD)
+            self.publish(1)
+
+    def cursor(self):
+        """A new cursor that starts at the next record. For the thread that calls it."""
+        return MarketCursor(self)
+
+
+cdef class MarketCursor:
+    """One consumer's place in a market ring. Not thread-safe; any number per ring.
+
+    Attributes
+    ----------
+    gap : records lost so far because the producer overtook this cursor. last_gap : those of the last poll.
+    """
+
+    cdef MarketRing ring
+    cdef uint64_t next
+    cdef readonly uint64_t gap
+    cdef readonly uint64_t last_gap
+    cdef object buffer
+    cdef uint8_t *raw
+    cdef uint64_t room
+    cdef object _dtype
+
+    def __cinit__(self, MarketRing ring not None):
+        self.ring = ring
+        self.next = ibw_load_acquire(&ring.head)
+        self.room = 0
+
+    @property
+    def pending(self):
+        """Records published and not yet polled, gaps included."""
+        return ibw_load_acquire(&self.ring.head) - self.next
+
+    cdef _grow(self, uint64_t want):
+        self.buffer = bytearray(want * RECORD)
+        cdef uint8_t[::1] view = self.buffer
+        self.raw = &view[0]
+        self.room = want
+
+    cdef uint64_t copy(self, uint64_t want) except? 0xFFFFFFFFFFFFFFFF:
+        # Copy up to want records into the cursor's buffer; returns how many are good, from self.raw on.
+        cdef MarketRing ring = self.ring
+        cdef uint64_t head = ibw_load_acquire(&ring.head)  # pairs with publish: records below are whole
+        cdef uint64_t start = self.next
+        cdef uint64_t capacity = ring.capacity
+        cdef uint64_t count, first, at, lost, oldest
+        self.last_gap = 0
+        if head - start > capacity:
+            self.last_gap = head - capacity - start
+            start = head - capacity
+        count = head - start
+        if count > want:
+            count = want
+        if count > self.room:
+            self._grow(count if count > 1024 else 1024)
+        at = start & ring.mask
+        first = capacity - at
+        if first > count:
+            first = count
+        with nogil:
+            memcpy(self.raw, ring.base + at * RECORD, first * RECORD)
+            if count > first:
+                memcpy(self.raw + first * RECORD, ring.base, (count - first) * RECORD)
+            ibw_fence_acquire()  # the copy is done before the mark is read
+        oldest = ibw_load_relaxed(&ring.reserved)
+        oldest = oldest - capacity if oldest > capacity else 0
+        self.next = start + count
+        if start < oldest:  # the producer may have touched the first of what was copied
+            lost = oldest - start if oldest - start < count else count
+            self.last_gap += lost
+            count -= lost
+            if count:
+                memcpy(self.raw, self.raw + lost * RECORD, count * RECORD)
+        self.gap += self.last_gap
+        return count
+
+    def poll(self, uint64_t max=1024):
+        """The next records, as a read-only structured array of this cursor's own buffer.
+
+        Valid until the next poll. ``last_gap`` then tells how many records before them were lost.
+        """
+        cdef uint64_t count = self.copy(max)
+        if self._dtype is None:
+            from ibwire.ring.records import base_dtype
+            self._dtype = base_dtype()
+        import numpy
+        if self.buffer is None:
+            self._grow(1024)
+        out = numpy.frombuffer(self.buffer, dtype=self._dtype, count=count)
+        out.flags.writeable = False
+        return out
+
+    def poll_bytes(self, uint64_t max=1024):
+        """The next records as bytes, 64 each; needs no numpy."""
+        cdef uint64_t count = self.copy(max)
+        return PyBytes_FromStringAndSize(<char *>self.raw, count * RECORD) if count else b""
+
+
+# ---------------------------------------------------------------------------------------------- log ring
+
+cdef Segment *new_segment(uint64_t capacity, uint64_t index) noexcept nogil:
+    cdef Segment *segment = <Segment *>malloc(sizeof(Segment) + capacity)
+    if segment is not NULL:
+        segment.next = NULL
+        segment.used = 0
+        segment.capacity = capacity
+        segment.index = index
+    return segment
+
+
+cdef inline uint8_t *data_of(Segment *segment) noexcept nogil:
+    return <uint8_t *>segment + sizeof(Segment)
+
+
+cdef class LogRing:
+    """Entries of any length, none lost: a header, then the raw payload.
+
+    Segments of 1 MiB; one is given back when every cursor has passed it. Without a cursor the oldest go at once.
+
+    Parameters
+    ----------
+    max_backlog_bytes : above that much unread, :attr:`overflowed` is set and nothing more is taken.
+    """
+
+    def __cinit__(self, uint64_t max_backlog_bytes=256 << 20):
+        self.max_backlog_bytes = max_backlog_bytes
+        self.first = self.last = new_segment(SEGMENT_BYTES, 0)
+        if self.first is NULL:
+            raise MemoryError()
+        self.held = SEGMENT_BYTES
+        self.cursors = []
+
+    def __dealloc__(self):
+        cdef Segment *segment = self.first
+        cdef Segment *following
+        while segment is not NULL:
+            following = segment.next
+            free(segment)
+            segment = following
+
+    @property
+    def backlog_bytes(self):
+        """Bytes held for the slowest cursor."""
+        return ibw_load_relaxed(&self.held)
+
+    @property
+    def appended(self):
+        """Entries appended so far."""
+        return ibw_load_relaxed(&self.entries)
+
+    cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil:
+        # 0, or -1 without memory, or -2 past the backlog limit. Layout: u32 whole, u32 header, header, payload.
+        cdef uint64_t whole = (8 + <uint64_t>nhead + n + 7) & ~<uint64_t>7
+        cdef Segment *segment = self.last
+        cdef Segment *fresh
+        cdef uint8_t *at
+        cdef uint64_t size
+        if segment.used + whole > segment.capacity:
+            size = SEGMENT_BYTES if whole <= SEGMENT_BYTES else whole
+            if ibw_load_relaxed(&self.held) + size > self.max_backlog_bytes:
+                return -2
+            fresh = new_segment(size, segment.index + 1)
+            if fresh is NULL:
+                return -1
+            ibw_add(&self.held, size)
+            # A reader that sees next also sees the fresh segment's fields and that this one is complete.
+            ibw_store_release(<uint64_t *>&segment.next, <uint64_t>fresh)
+            self.last = segment = fresh
+        at = data_of(segment) + segment.used
+        (<uint32_t *>at)[0] = <uint32_t>(whole)
+        (<uint32_t *>(at + 4))[0] = nhead
+        memcpy(at + 8, head, nhead)
+        if n:
+            memcpy(at + 8 + nhead, payload, n)
+        ibw_store_relaxed(&self.entries, self.entries + 1)
+        ibw_store_release(&segment.used, segment.used + whole)  # the entry is whole before it is counted
+        return 0
+
+    def append(self, header not None, payload not None=b""):
+        """Append one entry. Producer only. Raises ConsumerTooSlow's cause as OverflowError past the limit."""
+        cdef const uint8_t[::1] h = header
+        cdef const uint8_t[::1] p = payload
+        cdef uint8_t none = 0
+        cdef int rc = self.put(
+            &h[0], <uint32_t>h.shape[0], &p[0] if p.shape[0] else &none, <uint32_t>p.shape[0]
+        )
+        if rc == -1:
+            raise MemoryError()
+        if rc:
+            raise OverflowError(f"the slowest cursor holds {self.held} bytes, the limit is {self.max_backlog_bytes}")
+
+    cdef void reclaim(self):
+        # With the GIL: only consumers free, and never the producer's segment.
+        cdef uint64_t oldest = self.last.index
+        cdef LogCursor cursor
+        cdef Segment *following
+        for cursor in self.cursors:
+            if cursor.segment.index < oldest:
+                oldest = cursor.segment.index
+        while self.first.index < oldest:
+            following = <Segment *>ibw_load_acquire(<uint64_t *>&self.first.next)
+            if following is NULL:
+                return
+            ibw_sub(&self.held, self.first.capacity)
+            free(self.first)
+            self.first = following
+
+    def cursor(self, *, from_start=False):
+        """A new cursor: at the end, or at the oldest entry that is still held."""
+        return LogCursor(self, from_start)
+
+
+cdef class Entry:
+    """One entry: its header's common fields, the whole header, and the raw payload."""
+
+    cdef readonly uint64_t seq
+    cdef readonly int64_t recv_ns
+    cdef readonly int kind
+    cdef readonly int flags
+    cdef readonly int code
+    cdef readonly bytes header
+    cdef readonly bytes payload
+
+    def __repr__(self):
+        return f"Entry(seq={self.seq}, kind={self.kind}, flags={self.flags}, code={self.code}, {len(self.payload)} bytes)"
+
+
+cdef class LogCursor:
+    """One consumer's place in a log ring. Not thread-safe. ``close()`` lets go of what it holds."""
+
+    cdef LogRing ring
+    cdef Segment *segment
+    cdef uint64_t at
+    cdef bint closed
+
+    def __cinit__(self, LogRing ring not None, bint from_start=False):
+        self.ring = ring
+        if from_start:
+            self.segment = ring.first
+            self.at = 0
+        else:
+            self.segment = ring.last
+            self.at = ibw_load_acquire(&ring.last.used)
+        ring.cursors.append(self)
+
+    def poll(self, uint64_t max=1024):
+        """Up to ``max`` entries, as a list. Raises ValueError on a closed cursor."""
+        cdef list out = []
+        cdef Segment *following
+        cdef uint64_t used
+        cdef uint64_t left = max
+        if self.closed:
+            raise ValueError("this cursor is closed")
+        while left:
+            used = ibw_load_acquire(&self.segment.used)  # entries below are whole
+            if self.at >= used:
+                following = <Segment *>ibw_load_acquire(<uint64_t *>&self.segment.next)
+                if following is NULL:
+                    break
+                if self.at < ibw_load_acquire(&self.segment.used):
+                    continue
+                self.segment = following
+                self.at = 0
+                self.ring.reclaim()
+                continue
+            out.append(self.take())
+            left -= 1
+        return out
+
+    cdef Entry take(self):
+        cdef uint8_t *at = data_of(self.segment) + self.at
+        cdef uint32_t whole = (<uint32_t *>at)[0]
+        cdef uint32_t nhead = (<uint32_t *>(at + 4))[0]
+        cdef uint8_t *head = at + 8
+        cdef Entry entry = Entry.__new__(Entry)
+        entry.seq = (<uint64_t *>head)[0]
+        entry.recv_ns = (<int64_t *>(head + 8))[0]
+        entry.kind = head[16]
+        entry.flags = (<uint16_t *>(head + 18))[0]
+        entry.code = (<int32_t *>(head + 20))[0]
+        entry.header = PyBytes_FromStringAndSize(<char *>head, nhead)
+        entry.payload = PyBytes_FromStringAndSize(<char *>(head + nhead), (<uint32_t *>(head + 24))[0])
+        self.at += whole
+        return entry
+
+    def close(self):
+        """Let go of the entries that only this cursor still held."""
+        if not self.closed:
+            self.closed = True
+            self.ring.cursors.remove(self)
+            self.ring.reclaim()

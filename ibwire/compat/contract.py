@@ -1,0 +1,21 @@
+"""Contracts and what is known of them."""
+
+from ibwire.compat._enums import FundAssetType, FundDistributionPolicyIndicator
+from ibwire.compat._objects import ComboLeg, Contract, ContractDescription, ContractDetails, DeltaNeutralContract
+
+# Whether a combo leg opens or closes: as the combo, open, close, unknown.
+SAME_POS, OPEN_POS, CLOSE_POS, UNKNOWN_POS = range(4)
+
+__all__ = [
+    "CLOSE_POS",
+    "OPEN_POS",
+    "SAME_POS",
+    "UNKNOWN_POS",
+    "ComboLeg",
+    "Contract",
+    "ContractDescription",
+    "ContractDetails",
+    "DeltaNeutralContract",
+    "FundAssetType",
+    "FundDistributionPolicyIndicator",
+]

@@ -1,0 +1,38 @@
+"""What EClient needs of a connection, so that it knows neither sockets nor threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Link(Protocol):
+    """A session whose handshake is done."""
+
+    @property
+    def server_version(self) -> int:
+        """The version agreed with the gateway."""
+
+    @property
+    def connection_time(self) -> str:
+        """The gateway's time text of the handshake, as it came."""
+
+    def is_open(self) -> bool:
+        """False once either side closed. Payloads that came before may still wait in :meth:`receive`."""
+
+    def send(self, payload: bytes) -> None:
+        """Send one payload; the link adds its length. Any thread. Raises SessionLost when it is closed."""
+
+    def receive(self, timeout_ms: int) -> bytes | None:
+        """The next payload, None when none came in time. One thread; a KeyboardInterrupt gets through within 50 ms.
+
+        Raises SessionLost when the link is closed and all payloads were taken, ProtocolError (once, before that)
+        when it closed because its framing was lost.
+        """
+
+    def close(self) -> None:
+        """Close it, from any thread; twice does no harm. A waiting :meth:`receive` ends."""
+
+
+Connector = Callable[[str, int, str], Link]
+"""``(host, port, connect options) -> Link`` with the handshake done and startApi not yet sent. Raises ConnectError."""

@@ -1,0 +1,27 @@
+"""Orders."""
+
+from ibwire.compat._objects import Order, OrderComboLeg
+from ibwire.compat.const import DOUBLE_INFINITY
+from ibwire.compat.softdollartier import SoftDollarTier
+
+# Order.origin
+CUSTOMER, FIRM, UNKNOWN = range(3)
+
+# Order.auctionStrategy
+AUCTION_UNSET, AUCTION_MATCH, AUCTION_IMPROVEMENT, AUCTION_TRANSPARENT = range(4)
+
+COMPETE_AGAINST_BEST_OFFSET_UP_TO_MID = DOUBLE_INFINITY
+
+__all__ = [
+    "AUCTION_IMPROVEMENT",
+    "AUCTION_MATCH",
+    "AUCTION_TRANSPARENT",
+    "AUCTION_UNSET",
+    "COMPETE_AGAINST_BEST_OFFSET_UP_TO_MID",
+    "CUSTOMER",
+    "FIRM",
+    "UNKNOWN",
+    "Order",
+    "OrderComboLeg",
+    "SoftDollarTier",
+]

@@ -1,0 +1,52 @@
+"""EWrapper: the callbacks. Subclass it and override what the program wants to hear."""
+
+from __future__ import annotations
+
+from ibwire.compat._wrapper import Callbacks
+
+
+class EWrapper(Callbacks):
+    """Every callback of the official class, each doing nothing until it is overridden.
+
+    A message none of whose callbacks is overridden is not even decoded. Callbacks run on the thread that runs
+    ``EClient.run``; objects that they get belong to the program.
+    """
+
+    def error(
+        self, reqId: int, errorTime: int, errorCode: int, errorString: str, advancedOrderRejectJson: str = ""
+    ) -> None:
+        """An error, warning or notice, from the gateway or from the client itself.
+
+        Parameters
+        ----------
+        reqId : the request or order that it answers; -1 when it answers none.
+        errorTime : epoch milliseconds; 0 where the gateway's version sends none.
+        errorCode, errorString : the code and its text.
+        advancedOrderRejectJson : why an order was refused, as JSON, where the gateway says so.
+
+        Notes
+        -----
+        Not overridden, it logs at level ERROR, so that no error is lost in silence.
+        """
+        import logging
+
+        logging.getLogger("ibwire.compat").error(
+            "error %s for id %s: %s %s", errorCode, reqId, errorString, advancedOrderRejectJson
+        )
+
+
+def overridden(wrapper: object, name: str) -> bool:
+    """Whether a wrapper has a callback of its own: its class's, an instance's, or anything that is no EWrapper at all.
+
+    The base class of an installed official package counts as a base too.
+    """
+    if name in getattr(wrapper, "__dict__", ()):
+        return True
+    for cls in type(wrapper).__mro__:
+        if name in vars(cls):
+            return name == "error" or not _is_base(cls)
+    return hasattr(wrapper, name)
+
+
+def _is_base(cls: type) -> bool:
+    return cls is Callbacks or (cls.__name__ == "EWrapper" and cls.__module__.split(".")[0] == "ibapi")

@@ -1,0 +1,1 @@
+"""Where decoded messages wait for their consumers: record layouts, rings and the stream decoder, in plain Python."""

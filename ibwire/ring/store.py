@@ -1,0 +1,255 @@
+"""From decoded registers to ring records: which register fills which place, worked out once per plan.
+
+The rules, which the compiled decoder follows too:
+
+* A place starts as unset: NaN (f64), INT64_MIN (i64), -1 (digits), 0 (everything else). A field whose paths the
+  message does not have, or whose optional struct did not come, stays so.
+* A value that is not set is stored as NaN, INT64_MIN, INT32_MIN (i32) or 0 (shorter integers). FLAG_UNSET: a number
+  that belongs to this message was not set, or came as the very value that means unset.
+* A number beyond its place is stored as if not set, with FLAG_LONG_NUMBER.
+* A decimal is stored as the nearest double; its digits field takes the digits after the point as written, if the text
+  has at most 15 significant digits and 18 after the point (a double keeps no more), else -1 and FLAG_LONG_NUMBER.
+  Numbers that are doubles for the program (prices) have digits -1.
+* Text is stored as UTF-8, as much as fits in whole characters; FLAG_LONG_TEXT if that is not all. A ``ref`` names the
+  bytes of a text in the raw payload, as they are on the wire (escapes and all).
+* A path that names no field is a mask: the ``Bits`` item of that name, made again from the bits that the row knows.
+* The head of a second part repeats that of the first, but for ``part``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite, isnan, nan
+from typing import Any, Final
+
+from ibwire.ring.records import HEAD_BYTES, placed, record_bytes
+from ibwire.spec.model import Bits, Gate, Item, Kind, Repeat, Row, When
+from ibwire.spec.records import (
+    BY_NAME,
+    FLAG_LONG_NUMBER,
+    FLAG_LONG_TEXT,
+    FLAG_UNSET,
+    INT_UNSET,
+    RECORD_BYTES,
+    Record,
+    RecordField,
+)
+from ibwire.wire.plan import Plan
+
+EXACT_DIGITS: Final = 15
+"""Significant digits that a double always gives back."""
+EXACT_SCALE: Final = 18
+"""Digits after the point up to which a decimal counts as exact."""
+INT32_UNSET: Final = -(1 << 31)
+
+HEAD: Final = struct.Struct("<QqBBH")
+"""seq, recv_ns, kind, part, flags."""
+ORDER_TAIL: Final = struct.Struct("<II")
+"""payload_bytes and body of an order or control header, at byte 24."""
+ORDER_TAIL_AT: Final = 24
+
+_PACK: Final = {
+    ctype: struct.Struct("<" + code)
+    for ctype, code in (
+        *(("u8", "B"), ("i8", "b"), ("u16", "H"), ("i16", "h")),
+        *(("u32", "I"), ("i32", "i"), ("u64", "Q"), ("i64", "q"), ("f64", "d")),
+    )
+}
+_RANGE: Final = {
+    ctype: (-(1 << (8 * s.size - 1)), (1 << (8 * s.size - 1)) - 1) if ctype[0] == "i" else (0, (1 << 8 * s.size) - 1)
+    for ctype, s in _PACK.items()
+    if ctype != "f64"
+}
+_NULL: Final = {"i64": INT_UNSET, "i32": INT32_UNSET}
+_STAMPED: Final = frozenset(("seq", "recv_ns", "kind", "part", "flags", "payload_bytes", "body"))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value comes from: a register or a mask, if every optional struct above it is there."""
+
+    guards: tuple[int, ...]
+    reg: int
+    bits: tuple[tuple[int, int], ...] = ()
+
+    def applies(self, regs: list[Any]) -> bool:
+        return all(regs[g] for g in self.guards)
+
+    def value(self, regs: list[Any]) -> Any:
+        return sum(bit for reg, bit in self.bits if regs[reg]) if self.bits else regs[self.reg]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One field of a record with its sources; the first that applies counts."""
+
+    name: str
+    ctype: str
+    at: int
+    size: int
+    sources: tuple[Source, ...]
+    digits_at: int = -1
+    length_at: int = -1
+
+
+def bits_of(row: Row) -> Iterator[Bits]:
+    """Every mask of a row, in both dialects."""
+
+    def walk(items: tuple[Item, ...]) -> Iterator[Bits]:
+        for item in items:
+            if isinstance(item, Bits):
+                yield item
+            elif isinstance(item, Gate | When | Repeat):
+                yield from walk(item.items)
+
+    yield from walk(row.text or ())
+    for _, target in row.proto_map:
+        if isinstance(target, Bits):
+            yield target
+
+
+def source(plan: Plan, path: str) -> Source | None:
+    """The source of a record path, or None when the message has nothing of that name."""
+    index = plan.shape.index
+    parts = path.split(".")
+    guards = tuple(index[g] for g in (".".join(parts[:n]) + "?" for n in range(1, len(parts))) if g in index)
+    if path in index:
+        return Source(guards, index[path])
+    for item in bits_of(plan.row):
+        if item.name == path:
+            return Source(guards, -1, tuple((index[p], mask) for p, mask, _ in item.bits))
+    return None
+
+
+class Store:
+    """Makes the record of a message from its registers. One per plan; used by the producer's thread.
+
+    Parameters
+    ----------
+    plan : Plan
+        A plan of the typed profile whose row names a record.
+    """
+
+    __slots__ = ("_places", "_template", "parts", "plan", "record", "refs")
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.record: Record = BY_NAME[plan.row.record]
+        self.parts = self.record.parts
+        places = placed(self.record)
+        self._places = tuple(_place(plan, f, at, places) for f, _, at in places if f.name not in _STAMPED)
+        self._places = tuple(p for p in self._places if p.sources)
+        self._template = _template(self.record)
+        self.refs = frozenset(s.reg for p in self._places if p.ctype == "ref" for s in p.sources)
+
+    def make(
+        self, regs: list[Any], seq: int, recv_ns: int, flags: int, spans: dict[int, tuple[int, int]]
+    ) -> tuple[bytearray, int]:
+        """The record of a message, without the stamps of an order header, and its flags.
+
+        ``spans``: register -> (offset, length) of its text in the payload, for the registers in :attr:`refs`.
+        """
+        out = bytearray(self._template)
+        for place in self._places:
+            for src in place.sources:
+                if src.applies(regs):
+                    if place.ctype == "ref":
+                        ORDER_TAIL.pack_into(out, place.at, *spans.get(src.reg, (0, 0)))
+                    elif place.length_at >= 0:
+                        flags |= _store_text(out, place, src.value(regs))
+                    else:
+                        flags |= _store_number(out, place, src.value(regs))
+                    break
+        self.stamp(out, seq, recv_ns, flags)
+        return out, flags
+
+    def unset(self, seq: int, recv_ns: int, flags: int) -> bytearray:
+        """The record with stamps alone."""
+        out = bytearray(self._template)
+        self.stamp(out, seq, recv_ns, flags)
+        return out
+
+    def stamp(self, out: bytearray, seq: int, recv_ns: int, flags: int) -> None:
+        """Write the head of every part."""
+        kind = self.plan.row.id
+        HEAD.pack_into(out, 0, seq, recv_ns, kind, 0, flags)
+        if self.record.ring == "market" and self.parts == 2:
+            out[RECORD_BYTES : RECORD_BYTES + HEAD_BYTES] = out[:HEAD_BYTES]
+            HEAD.pack_into(out, RECORD_BYTES, seq, recv_ns, kind, 1, flags)
+
+
+def _place(plan: Plan, f: RecordField, at: int, places: list[tuple[RecordField, str, int]]) -> Place:
+    offsets = {other.name: offset for other, _, offset in places}
+    sources = tuple(s for s in (source(plan, path) for path in f.paths) if s is not None)
+    is_text = f.ctype.startswith("char")
+    for s in sources:
+        kind = plan.shape.regs[s.reg].kind if s.reg >= 0 else Kind.I32
+        if kind is None or (kind is Kind.STR) != (is_text or f.ctype == "ref"):
+            raise TypeError(f"record {plan.row.record}: {f.name} cannot hold what stands in {f.paths}")
+    digits_at = offsets[f.digits] if f.digits else -1
+    return Place(f.name, f.ctype, at, f.size, sources, digits_at, offsets[f"{f.name}_len"] if is_text else -1)
+
+
+def _template(record: Record) -> bytes:
+    out = bytearray(record_bytes(record))
+    digits = {f.digits for f in record.fields if f.digits}
+    for f, _, at in placed(record):
+        if f.name in digits:
+            _PACK["i8"].pack_into(out, at, -1)
+        elif f.ctype == "f64":
+            _PACK["f64"].pack_into(out, at, nan)
+        elif f.ctype == "i64" and f.name != "recv_ns":
+            _PACK["i64"].pack_into(out, at, INT_UNSET)
+    return bytes(out)
+
+
+def _store_text(out: bytearray, place: Place, value: Any) -> int:
+    raw = str(value or "").encode("utf-8", "replace")
+    flags = 0
+    if len(raw) > place.size:
+        raw = raw[: place.size].decode("utf-8", "ignore").encode()
+        flags = FLAG_LONG_TEXT
+    out[place.at : place.at + len(raw)] = raw
+    out[place.length_at] = len(raw)
+    return flags
+
+
+def _store_number(out: bytearray, place: Place, value: Any) -> int:
+    flags = 0
+    if place.ctype == "f64":
+        number, digits = nan, -1
+        if isinstance(value, Decimal):
+            number, digits = decimal_parts(value)
+            flags = FLAG_LONG_NUMBER if digits < 0 else 0
+        elif value is not None:
+            number = float(value)
+        if isnan(number):
+            flags |= FLAG_UNSET
+        _PACK["f64"].pack_into(out, place.at, number)
+        if place.digits_at >= 0:
+            _PACK["i8"].pack_into(out, place.digits_at, digits)
+        return flags
+    null = _NULL.get(place.ctype, 0)
+    low, high = _RANGE[place.ctype]
+    if value is None:
+        value, flags = null, FLAG_UNSET
+    elif not low <= value <= high:
+        value, flags = null, FLAG_LONG_NUMBER
+    elif value == null and place.ctype in _NULL:
+        flags = FLAG_UNSET
+    _PACK[place.ctype].pack_into(out, place.at, int(value))
+    return flags
+
+
+def decimal_parts(value: Decimal) -> tuple[float, int]:
+    """The nearest double, and the digits after the point as written; -1 where the two do not give back the decimal."""
+    number = float(value)
+    _, figures, exponent = value.as_tuple()
+    if not isinstance(exponent, int) or not isfinite(number):
+        return number, -1
+    if len(figures) + max(exponent, 0) > EXACT_DIGITS or -exponent > EXACT_SCALE:
+        return number, -1
+    return number, max(-exponent, 0)

@@ -1,0 +1,1 @@
+"""One connection's life, pure: handshake, session, readiness. No sockets, no clocks, no message bytes."""

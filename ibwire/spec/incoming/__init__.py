@@ -1,0 +1,1 @@
+"""Rows of the messages that a gateway sends, one file per domain."""

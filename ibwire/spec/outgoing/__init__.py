@@ -1,0 +1,1 @@
+"""Rows of the messages that a client sends, one file per domain."""

@@ -1,0 +1,1 @@
+"""Orders and risk: pure, no sockets, no clocks; time comes in as ``now_ns``."""

@@ -1,0 +1,251 @@
+"""One order as a program sees it, and the events that made it so. Written by the order table only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ibwire.spec.orderstates import ENDED, RISK, STATE_MEANING, Legality, Risk, State
+from ibwire.trade.executions import EXACT, ZERO, Fill, known, sum_fees
+
+__all__ = ["OrderEvent", "OrderView", "money", "plain"]
+
+
+def plain(number: Decimal) -> str:
+    """Text of a number without exponent and without trailing zeros."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def money(amounts: dict[str, Decimal]) -> str:
+    """``1.00 USD`` with at least two decimals; several currencies joined by plus."""
+    parts = []
+    for currency, amount in sorted(amounts.items()):
+        text = plain(amount)
+        whole, _, digits = text.partition(".")
+        parts.append(f"{whole}.{digits.ljust(2, '0')} {currency}".rstrip())
+    return " + ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One step in an order's life.
+
+    Attributes
+    ----------
+    ns : int
+        Monotonic time of the step, in nanoseconds, as the caller gave it.
+    ms : float
+        Milliseconds since the order was placed (or, for an order of someone else, first seen).
+    state : str
+        Short title: a wire status as it came, or ``sent``, ``execution``, ``error 201``, ``uncertain`` and the like.
+    order_state : State
+        Our state after the step.
+    wire_status : str
+        Last wire status after the step, "" while none came.
+    meaning, detail : str
+        A plain sentence, and the facts that belong to it.
+    kind : str
+        local, status, execution, commission, error or link.
+    legality : Legality
+        How the step fits what came before.
+    code : int
+        Error code of an ``error`` event, else 0.
+    """
+
+    ns: int
+    ms: float
+    state: str
+    order_state: State
+    wire_status: str
+    meaning: str
+    detail: str
+    kind: str
+    legality: Legality = Legality.NORMAL
+    code: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class OrderView:
+    """One order. Read it from any thread; only the :class:`~ibwire.trade.orders.OrderTable` writes it.
+
+    Attributes
+    ----------
+    order_id, client_id : int
+        Who placed it; order id 0 for a manual order that is not bound.
+    perm_id : int
+        The account-wide id, 0 until known; a known one is never overwritten.
+    contract, order : object or None
+        As placed, else as the gateway reported them.
+    broker_contract, broker_order : object or None
+        Those of the last openOrder message.
+    placed_order : object or None
+        The order as first placed, before any modify.
+    state : State
+        Our view of it.
+    wire_status : str
+        The last status text as it came, "" while none came.
+    events : list of OrderEvent
+        Everything that changed it, oldest first. Repeats are counted in `duplicates` only.
+    needs_query : bool
+        Something happened that only a look-up (open orders, executions, completed orders) settles.
+    seen_live : bool
+        A working status or an execution has proved at least once that the broker accepted it.
+    last_error : tuple of (int, str) or None
+        Last code and text that was not a mere warning.
+    notes : list of (int, str)
+        Every code and text that came for it, in order.
+    """
+
+    order_id: int
+    client_id: int
+    first_ns: int
+    perm_id: int = 0
+    parent_id: int = 0
+    contract: Any = None
+    order: Any = None
+    broker_contract: Any = None
+    broker_order: Any = None
+    placed_order: Any = None
+    state: State = State.CREATED
+    wire_status: str = ""
+    events: list[OrderEvent] = field(default_factory=list)
+    needs_query: bool = False
+    seen_live: bool = False
+    answered: bool = False
+    what_if: bool = False
+    cancel_requested: bool = False
+    modify_refused: bool = False
+    refusal: tuple[int, str] | None = None
+    last_error: tuple[int, str] | None = None
+    advanced_reject: str = ""
+    notes: list[tuple[int, str]] = field(default_factory=list)
+    why_held: str = ""
+    mkt_cap_price: float = 0.0
+    duplicates: int = 0
+    pending_modifies: list[Any] = field(default_factory=list)
+    fills: dict[str, Fill[OrderView]] = field(default_factory=dict)
+    exec_filled: Decimal = ZERO  # sum of the executions that count for quantity
+    exec_notional: Decimal = ZERO
+    exec_cum: Decimal = ZERO  # highest cumulative quantity an execution named
+    corrected: bool = False
+    told_filled: bool = False  # a wire status said Filled
+    told_cancelled: bool = False  # a wire status said Cancelled
+    told_202: bool = False  # code 202 came
+    link_was_lost: bool = False  # since the last placement: a later Cancelled is a snapshot, no answer to a modify
+    perm_id_told: bool = False
+    reported_filled: Decimal = ZERO  # highest quantity a status named
+    reported_remaining: Decimal | None = None
+    reported_avg: float = 0.0
+
+    @property
+    def risk(self) -> Risk:
+        """What the state means for exposure."""
+        return RISK[self.state]
+
+    @property
+    def is_live(self) -> bool:
+        """Known to be at the broker and able to be filled."""
+        return self.risk is Risk.LIVE
+
+    @property
+    def may_fill(self) -> bool:
+        """Not known to be unable to be filled: maybe live, live or unknown."""
+        return self.risk in (Risk.MAYBE_LIVE, Risk.LIVE, Risk.UNKNOWN)
+
+    @property
+    def is_filled(self) -> bool:
+        """The whole quantity is executed."""
+        return self.state is State.FILLED
+
+    @property
+    def is_done(self) -> bool:
+        """Ended: filled, cancelled, rejected or expired."""
+        return self.state in ENDED
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Nobody here knows; look it up."""
+        return self.state is State.UNCERTAIN
+
+    @property
+    def meaning(self) -> str:
+        """The state in one plain sentence."""
+        return STATE_MEANING[self.state]
+
+    @property
+    def total_quantity(self) -> Decimal | None:
+        """Ordered quantity as last confirmed by the gateway, else as placed; None when unknown (cash orders)."""
+        for order in (self.broker_order, self.placed_order):
+            total = known(getattr(order, "totalQuantity", None))
+            if total:
+                return total
+        return None
+
+    @property
+    def max_quantity(self) -> Decimal | None:
+        """The most that may be filled: the total, or more while a modify that raises it is not answered."""
+        asked = [known(getattr(order, "totalQuantity", None)) for order in self.pending_modifies]
+        return max((total for total in (self.total_quantity, *asked) if total), default=None)
+
+    @property
+    def confirmed_filled(self) -> Decimal:
+        """Quantity that executions prove."""
+        return self.exec_filled if self.corrected else max(self.exec_filled, self.exec_cum)
+
+    @property
+    def filled(self) -> Decimal:
+        """Executed quantity. Executions are the truth; a status that names more counts until they come."""
+        return self.exec_filled if self.corrected else max(self.exec_filled, self.exec_cum, self.reported_filled)
+
+    @property
+    def remaining(self) -> Decimal | None:
+        """Quantity not executed, never below zero; None when the total is unknown."""
+        total = self.total_quantity
+        if total is not None:
+            return max(ZERO, EXACT.subtract(total, self.filled))
+        return self.reported_remaining if self.reported_filled == self.filled else None
+
+    @property
+    def avg_fill_price(self) -> float | None:
+        """Average price without fees; None while nothing is executed."""
+        if self.filled > self.exec_filled and self.reported_avg:
+            return self.reported_avg
+        if not self.exec_filled:
+            return None
+        return float(EXACT.divide(self.exec_notional, self.exec_filled))
+
+    @property
+    def commission(self) -> dict[str, Decimal]:
+        """Exact fees so far for each currency; empty until a report came."""
+        return sum_fees(self.executions)
+
+    @property
+    def executions(self) -> list[Fill[OrderView]]:
+        """The latest revision of each execution, in order of arrival."""
+        return list(self.fills.values())
+
+    def counts(self, fill: Fill[OrderView]) -> bool:
+        """Whether a fill counts for the order's quantity: the legs of a combination do not."""
+        sec_type = getattr(self.broker_contract or self.contract, "secType", "")
+        return not (sec_type == "BAG" and fill.sec_type not in ("", "BAG"))
+
+    def summary(self) -> str:
+        """``100 @ 187.426, commission 1.00 USD`` from what is known now."""
+        text = plain(self.filled)
+        price = self.avg_fill_price
+        if price is not None:
+            text = f"{text} @ {price:.12g}"
+        fees = money(self.commission)
+        if not fees:
+            return text
+        complete = self.filled == self.exec_filled and all(fill.fee is not None for fill in self.executions)
+        return f"{text}, commission {fees}{'' if complete else ' so far'}"
+
+    def __repr__(self) -> str:
+        total = self.total_quantity
+        return (
+            f"<{type(self).__name__} {self.order_id} client {self.client_id} permId {self.perm_id} {self.state.label}"
+            f" {self.wire_status or '-'} filled {plain(self.filled)}/{'?' if total is None else plain(total)}>"
+        )

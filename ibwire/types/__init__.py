@@ -1,0 +1,1 @@
+"""What the program sees: slotted dataclasses generated from the spec; unset values are None, sizes are Decimal."""

@@ -1,0 +1,269 @@
+"""Plans as flat tables for the compiled stream decoder: hot messages go from bytes into records.
+
+A table holds no name and no server version: op codes, offsets into the record, conditions. What a record does not keep
+is still read and checked. Rows come from the registry, record layouts from :mod:`ibwire.spec.records`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ibwire.spec import versions as V
+from ibwire.spec.model import Bits, Gate, Item, Kind, Repeat, Row, TextRule, When
+from ibwire.spec.records import BY_NAME, INT_UNSET, ORDER_HEADER_BYTES, RECORD_BYTES, Record, RecordField
+from ibwire.spec.registry import INCOMING
+from ibwire.wire.plan import (
+    UNSET_DOUBLE,
+    UNSET_INT,
+    Dialect,
+    Op,
+    OpCode,
+    Plan,
+    Profile,
+    ProtoCode,
+    ProtoTable,
+    RegCond,
+    default_of,
+    proto_plan,
+    text_plan,
+)
+
+# Where a value goes: the numbers are shared with the compiled decoder.
+STORE_NONE, STORE_I8, STORE_I16, STORE_I32, STORE_I64, STORE_F64, STORE_CHARS, STORE_REF, STORE_BIT = range(9)
+_STORES: Final = {"u8": STORE_I8, "i8": STORE_I8, "u16": STORE_I16, "i16": STORE_I16, "u32": STORE_I32}
+_STORES.update({"i32": STORE_I32, "u64": STORE_I64, "i64": STORE_I64, "f64": STORE_F64, "ref": STORE_REF})
+
+FLAG_NULLABLE, FLAG_NEGATIVE, FLAG_NOT_COMPUTED, FLAG_QUESTION, FLAG_WIDE, FLAG_ESCAPED = 1, 2, 4, 8, 16, 32
+NO_SLOT: Final = 255
+TEST_TRUE, TEST_EQ_NUMBER, TEST_EQ_TEXT, TEST_GE, TEST_GT = range(5)
+
+MARKET, ORDER, COLD = 1, 2, 3
+
+
+class _Target:
+    """Where the paths of a record are stored."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.offsets = record.offsets()
+        self.fields: dict[str, tuple[RecordField, int]] = {}
+        for f in record.fields:
+            at = self.offsets[f.name if f.part == 0 or f"{f.name}_1" not in self.offsets else f"{f.name}_1"]
+            for path in f.paths:
+                self.fields[path] = (f, at)
+
+    def place(self, path: str) -> tuple[int, int, int, int]:
+        """(store, dst, dst2, aux) of a path; STORE_NONE when the record does not keep it."""
+        if path not in self.fields:
+            return STORE_NONE, 0, 0, 0
+        f, at = self.fields[path]
+        if f.ctype.startswith("char"):
+            return STORE_CHARS, at, self.offsets[f"{f.name}_len"], f.size
+        second = self.offsets[f.digits] if f.digits else 0xFFFF
+        return _STORES[f.ctype], at, second, 0
+
+    def template(self, plan: Plan, row: Row) -> bytes:
+        """The record before anything is decoded: kind, defaults, unset marks."""
+        size = ORDER_HEADER_BYTES if self.record.ring == "order" else RECORD_BYTES * self.record.parts
+        raw = bytearray(size)
+        for f in self.record.fields:
+            at = self.offsets[f.name if f.part == 0 or f"{f.name}_1" not in self.offsets else f"{f.name}_1"]
+            if f.name == "kind":
+                raw[at] = row.id
+            elif f.name == "part":
+                raw[at] = f.part
+            elif f.name.endswith("_digits"):
+                raw[at] = 0xFF
+            elif f.ctype == "f64":
+                struct.pack_into("<d", raw, at, _float_default(plan, f.paths))
+            elif f.paths and f.ctype in ("i64", "i32") and f.paths[0] in plan.shape.index:
+                value = default_of(plan.shape.regs[plan.shape.index[f.paths[0]]], Profile.TYPED, plan.dialect)
+                unset = INT_UNSET if f.ctype == "i64" else -(1 << 31)
+                struct.pack_into("<q" if f.ctype == "i64" else "<i", raw, at, unset if value is None else value)
+        return bytes(raw)
+
+
+def _float_default(plan: Plan, paths: tuple[str, ...]) -> float:
+    for path in paths:
+        if path in plan.shape.index:
+            value = default_of(plan.shape.regs[plan.shape.index[path]], Profile.TYPED, plan.dialect)
+            return float("nan") if value is None else float(value)
+    return float("nan")
+
+
+def _bits_of(items: Iterable[Item] | None, found: dict[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
+    for item in items or ():
+        if isinstance(item, Bits):
+            found.update({path: (item.name, mask) for path, mask, _ in item.bits})
+        elif isinstance(item, Gate | When | Repeat):
+            _bits_of(item.items, found)
+    return found
+
+
+class _TextTable:
+    def __init__(self, plan: Plan, record: Record) -> None:
+        self.plan = plan
+        self.target = _Target(record)
+        self.ops: list[tuple[Any, ...]] = []
+        self.tests: list[tuple[int, int, float, bytes]] = []
+        self.slots: dict[tuple[int, int], int] = {}
+        self.constants: list[tuple[int, float]] = []
+        self._collect(plan.text, 0)
+        version = plan.shape.index["@version"]
+        if (0, version) in self.slots and not any(op.reg == version for op in plan.text):
+            self.constants.append((self.slots[0, version], float(plan.wire_version)))
+        self._emit(plan.text, 0, True)
+        self.ops.append((len(OpCode), 0, 0, 0, 0, 0, NO_SLOT, 0.0, 0))
+
+    def _collect(self, ops: Iterable[Op], scope: int) -> None:
+        for op in ops:
+            if op.cond is not None:
+                for reg in _regs_of(op.cond):
+                    self.slots.setdefault((scope, reg), len(self.slots))
+                self._collect(op.body, scope)
+            elif op.code is OpCode.REPEAT and op.sub is not None:
+                self._collect(op.sub.ops, id(op.sub))
+
+    def _emit(self, ops: Iterable[Op], scope: int, top: bool) -> None:
+        for op in ops:
+            if op.code is OpCode.WHEN:
+                self._when(op, scope, top)
+            elif op.code is OpCode.REPEAT:
+                at = len(self.ops)
+                self.ops.append(())
+                assert op.sub is not None
+                self._emit(op.sub.ops, id(op.sub), False)
+                slot = self.slots.get((scope, op.reg), NO_SLOT)
+                self.ops[at] = (int(OpCode.REPEAT), 0, 0, 0, 0, 0, slot, 0.0, len(self.ops))
+            elif op.code is OpCode.PRESENT:
+                continue
+            else:
+                self._field(op, scope, top)
+
+    def _when(self, op: Op, scope: int, top: bool) -> None:
+        assert op.cond is not None
+        first = len(self.tests)
+        self._tests(op.cond, scope)
+        count = len(self.tests) - first
+        at = len(self.ops)
+        self.ops.append(())
+        self._emit(op.body, scope, top)
+        self.ops[at] = (int(OpCode.WHEN), 0, first, count, 0, 0, NO_SLOT, 0.0, len(self.ops))
+
+    def _tests(self, cond: RegCond, scope: int) -> None:
+        if cond.op == "any":
+            for part in cond.parts:
+                self._tests(part, scope)
+            return
+        slot = self.slots[scope, cond.reg]
+        values = cond.value if cond.op == "in" else (cond.value,)
+        for value in values:
+            if cond.op == "true":
+                self.tests.append((slot, TEST_TRUE, 0.0, b""))
+            elif isinstance(value, str):
+                self.tests.append((slot, TEST_EQ_TEXT, 0.0, value.encode()))
+            else:
+                code = {"ge": TEST_GE, "gt": TEST_GT}.get(cond.op, TEST_EQ_NUMBER)
+                self.tests.append((slot, code, float(value), b""))
+
+    def _field(self, op: Op, scope: int, top: bool) -> None:
+        store, dst, dst2, aux = self.target.place(op.name) if top else (STORE_NONE, 0, 0, 0)
+        flags = FLAG_NULLABLE if op.nullable else 0
+        fval = 0.0
+        if op.not_computed is not None:
+            flags |= FLAG_NEGATIVE if op.not_computed == "negative" else FLAG_NOT_COMPUTED
+            fval = 0.0 if op.not_computed == "negative" else float(op.not_computed)
+        if op.unknown:
+            flags |= FLAG_QUESTION
+        if op.wide:
+            flags |= FLAG_WIDE
+        if op.rule is TextRule.ESCAPED_ALWAYS:
+            flags |= FLAG_ESCAPED
+        code = op.code
+        if code is OpCode.BOOL and op.words is not None:
+            code = OpCode.STR
+        slot = self.slots.get((scope, op.reg), NO_SLOT) if op.reg >= 0 else NO_SLOT
+        self.ops.append((int(code), store, dst, dst2, aux, flags, slot, fval, 0))
+
+
+def _regs_of(cond: RegCond) -> list[int]:
+    return [r for p in cond.parts for r in _regs_of(p)] if cond.op == "any" else [cond.reg]
+
+
+def text_table(plan: Plan, record: Record) -> tuple[Any, ...]:
+    """(template, ops, tests, slots, constants) of a text plan."""
+    t = _TextTable(plan, record)
+    return t.target.template(plan, plan.row), t.ops, t.tests, len(t.slots), t.constants
+
+
+class _ProtoTables:
+    def __init__(self, plan: Plan, record: Record) -> None:
+        self.plan = plan
+        self.target = _Target(record)
+        self.bits = _bits_of(plan.row.text, {})
+        self.tables: list[list[tuple[Any, ...]]] = []
+        assert plan.proto is not None
+        self._add(plan.proto, True)
+
+    def _add(self, table: ProtoTable, top: bool) -> int:
+        index = len(self.tables)
+        self.tables.append([])
+        ops: list[tuple[Any, ...]] = []
+        for number, op in table.ops.items():
+            path = self.plan.shape.regs[op.reg].path if top and 0 <= op.reg < len(self.plan.shape.regs) else ""
+            store, dst, dst2, aux = self.target.place(path) if path else (STORE_NONE, 0, 0, 0)
+            code, sub = op.code, -1
+            if code is ProtoCode.MESSAGE:
+                assert op.table is not None
+                sub = self._add(op.table, top)
+                store = STORE_NONE
+            elif code in (ProtoCode.REPEATED, ProtoCode.MAP):
+                assert op.sub is not None
+                sub = self._add(op.sub.table, False)
+                store = STORE_NONE
+            elif code is ProtoCode.LIST:
+                sub, store = op.presence, STORE_NONE
+            elif code is ProtoCode.BITS:
+                store, dst, dst2, aux = self.target.place(op.name)
+            elif path in self.bits:
+                name, mask = self.bits[path]
+                store, dst, dst2, aux = self.target.place(name)
+                store, aux = (STORE_BIT, mask) if store != STORE_NONE else (STORE_NONE, 0)
+            flags = FLAG_NULLABLE if op.nullable else 0
+            fval = 0.0
+            if op.not_computed is not None:
+                flags |= FLAG_NEGATIVE if op.not_computed == "negative" else FLAG_NOT_COMPUTED
+                fval = 0.0 if op.not_computed == "negative" else float(op.not_computed)
+            kind = int(op.kind) if op.kind is not None and op.hook is None else 0
+            ops.append((number, int(code), store, dst, dst2, aux, flags, kind, fval, sub))
+        self.tables[index] = ops
+        return index
+
+
+def proto_tables(plan: Plan, record: Record) -> tuple[Any, ...]:
+    """(template, tables) of a protobuf plan; table 0 is the message itself."""
+    t = _ProtoTables(plan, record)
+    return t.target.template(plan, plan.row), t.tables
+
+
+def tables(server_version: int) -> dict[str, Any]:
+    """Everything that the compiled stream decoder needs for one server version, as plain data."""
+    text: dict[int, tuple[int, int, Any]] = {}
+    proto: dict[int, tuple[int, int, Any]] = {}
+    raw_ids = server_version >= V.PROTOBUF
+    for row in INCOMING.values():
+        record = BY_NAME.get(row.record) if row.record else None
+        route = COLD if record is None else ORDER if record.ring == "order" else MARKET
+        parts = record.parts if record is not None else 0
+        if row.text is not None:
+            made = text_table(text_plan(row, server_version), record) if record is not None else None
+            text[row.id] = (route, parts, made)
+        if row.proto and raw_ids:
+            made = proto_tables(proto_plan(row, server_version), record) if record is not None else None
+            proto[row.id] = (route, parts, made)
+    return {"raw_ids": raw_ids, "text": text, "proto": proto}
+
+
+__all__ = ["UNSET_DOUBLE", "UNSET_INT", "Dialect", "Kind", "proto_tables", "tables", "text_table"]

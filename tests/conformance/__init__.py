@@ -1,0 +1,1 @@
+"""Conformance: our bytes and callbacks judged by the official Python packages."""

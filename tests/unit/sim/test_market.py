@@ -1,0 +1,169 @@
+"""Quotes are a function of (seed, instrument) and virtual time, and always make sense."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ibwire.sim.clock import DEFAULT_START_NS, NS_PER_S
+from ibwire.sim.instruments import ContractQuery, Instrument
+from ibwire.sim.market import QuoteProcess, TickChange, TickKind
+from ibwire.sim.universe import InstrumentUniverse
+from tests.unit.sim.world import World
+
+QUERIES = [
+    ContractQuery(symbol="AAPL", secType="STK"),
+    ContractQuery(symbol="EUR", secType="CASH", currency="USD"),
+    ContractQuery(localSymbol="ESH6", secType="FUT"),
+    ContractQuery(symbol="BTC", secType="CRYPTO"),
+    ContractQuery(symbol="SPX", secType="IND"),
+    ContractQuery(localSymbol="AAPL  260320C00230000", secType="OPT"),
+]
+
+
+def instrument(query: ContractQuery) -> Instrument:
+    found = InstrumentUniverse(7).resolve(query)
+    assert found is not None
+    return found
+
+
+def process(query: ContractQuery = QUERIES[0], seed: int = 7, rate: int = 1000) -> QuoteProcess:
+    return QuoteProcess(instrument(query), seed, DEFAULT_START_NS, rate)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, NS_PER_S // 4), max_size=20))
+def test_how_time_is_cut_makes_no_difference(cuts: list[int]) -> None:
+    pieces, whole = process(), process()
+    at = DEFAULT_START_NS
+    changes: list[TickChange] = []
+    for cut in cuts:
+        at += cut
+        changes += pieces.step(at)
+    assert changes == whole.step(at)
+    assert pieces.quote() == whole.quote()
+
+
+def test_seed_and_instrument_decide() -> None:
+    end = DEFAULT_START_NS + NS_PER_S
+    assert process().step(end) == process().step(end)
+    assert process().step(end) != process(seed=8).step(end)
+    assert process().step(end) != process(ContractQuery(symbol="MSFT", secType="STK")).step(end)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.secType)
+def test_invariants_hold_after_every_change(query: ContractQuery) -> None:
+    quotes = process(query)
+    shown = dict[TickKind, TickChange]()
+    last_volume, last_ns = Decimal(0), DEFAULT_START_NS
+    while last_ns < DEFAULT_START_NS + 5 * NS_PER_S:
+        now_ns = quotes.next_ns
+        changes = quotes.step(now_ns)
+        assert changes and all(change.time_ns == now_ns for change in changes)
+        assert now_ns > last_ns
+        shown |= {change.kind: change for change in changes}
+        quote = quotes.quote()
+        assert 1 <= quotes.bid < quotes.ask
+        assert quotes.low <= quotes.high
+        assert quote.volume >= last_volume
+        assert quote.bid_size >= 0 and quote.ask_size >= 0
+        if quote.last:
+            assert quotes.low <= quote.last <= quotes.high
+        for change in changes:
+            if change.kind is TickKind.BID:
+                assert (change.steps, change.size) == (quote.bid, quote.bid_size) and change.size > 0
+            if change.kind is TickKind.ASK:
+                assert (change.steps, change.size) == (quote.ask, quote.ask_size) and change.size > 0
+        last_volume, last_ns = quote.volume, now_ns
+    has_trades, has_quotes = query.secType != "CASH", query.secType != "IND"
+    assert (TickKind.LAST in shown) == has_trades
+    assert (TickKind.BID in shown) == has_quotes
+
+
+@pytest.mark.parametrize("rate", [10, 300, 3000])
+def test_rate_is_kept_on_average(rate: int) -> None:
+    seconds = 20_000 // rate
+    count = len(process(rate=rate).step(DEFAULT_START_NS + seconds * NS_PER_S))
+    assert 0.95 < count / (rate * seconds) < 1.05
+
+
+@pytest.mark.parametrize("rate", [0, 1_000_001])
+def test_impossible_rates_are_refused(rate: int) -> None:
+    with pytest.raises(ValueError, match="ticks_per_s"):
+        process(rate=rate)
+
+
+def test_prices_stay_near_the_base() -> None:
+    quotes = process(rate=3000)
+    quotes.step(DEFAULT_START_NS + 60 * NS_PER_S)
+    assert 0.95 * quotes.close < quotes.low < quotes.high < 1.05 * quotes.close
+
+
+def watched(symbols: list[str]) -> list[TickChange]:
+    world, seen = World(), list[TickChange]()
+    for symbol in symbols:
+        item = world.instrument(symbol)
+        world.market.watch(item, lambda who, changes: seen.extend(changes) if who.symbol == "AAPL" else None)
+    world.run()
+    return seen
+
+
+def test_what_else_is_watched_makes_no_difference() -> None:
+    alone = watched(["AAPL"])
+    assert alone and alone == watched(["MSFT", "AAPL", "IBM"])
+
+
+def test_a_process_stands_still_while_nobody_watches() -> None:
+    world, other = World(), World()
+    seen, expected = list[TickChange](), list[TickChange]()
+    aapl = world.instrument("AAPL")
+    for pause_s, target, into in ((1000.0, world, seen), (0.0, other, expected)):
+        watch = target.market.watch(aapl, lambda _, changes, into=into: into.extend(changes))  # type: ignore[misc]
+        target.run(1.0)
+        watch.close()
+        watch.close()
+        before = target.market.quote(aapl)
+        target.run(pause_s)
+        assert target.market.quote(aapl) == before
+        target.market.watch(aapl, lambda _, changes, into=into: into.extend(changes))  # type: ignore[misc]
+        target.run(1.0)
+    assert [(c.kind, c.steps, c.size) for c in seen] == [(c.kind, c.steps, c.size) for c in expected]
+
+
+def test_two_watchers_hear_the_same_and_one_may_leave_while_told() -> None:
+    world, first, second = World(), list[TickChange](), list[TickChange]()
+    aapl = world.instrument("AAPL")
+
+    def leave(_: Instrument, changes: list[TickChange]) -> None:
+        first.extend(changes)
+        watch.close()
+
+    watch = world.market.watch(aapl, leave)
+    world.market.watch(aapl, lambda _, changes: second.extend(changes))
+    world.run()
+    assert first and first == second[: len(first)] and len(second) > len(first)
+
+
+def test_snapshot_says_what_the_quote_says() -> None:
+    quotes = process()
+    quotes.step(DEFAULT_START_NS + NS_PER_S)
+    quote = quotes.quote()
+    changes = {change.kind: change for change in quotes.snapshot(5)}
+    assert (changes[TickKind.BID].steps, changes[TickKind.ASK].size) == (quote.bid, quote.ask_size)
+    assert (changes[TickKind.LAST].steps, changes[TickKind.VOLUME].size) == (quote.last, quote.volume)
+    assert changes[TickKind.CLOSE].steps == quote.close
+
+
+def test_rate_of_one_instrument() -> None:
+    world = World(ticks_per_s=1)
+    aapl = world.instrument("AAPL")
+    world.market.set_rate(aapl.conId, 1000)
+    seen = list[TickChange]()
+    world.market.watch(aapl, lambda _, changes: seen.extend(changes))
+    world.run(1.0)
+    assert len(seen) > 800
+    with pytest.raises(ValueError, match="quoted already"):
+        world.market.set_rate(aapl.conId, 1)
