@@ -12,6 +12,7 @@ that cannot be converted exactly here (more than 19 digits, large exponents) goe
 takes the GIL for that number alone. What is wrong with a bad frame is found out by the plain twin, which words the error.
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport NAN, INFINITY
@@ -19,10 +20,13 @@ from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int8_t, int
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcmp, memcpy, memset
 
-from ibwire._ring cimport LogRing, MarketRing
+from ibwire._ring cimport LogRing, MarketRing, ring_claim, ring_publish
 
 cdef extern from "Python.h":
     double PyOS_string_to_double(const char *s, char **endptr, object overflow_exception) except? -1.0
+
+cdef extern from "_scan.h" nogil:
+    uint64_t ibw_zeros64(const uint8_t *p) noexcept nogil
 
 cdef extern from *:
     """
@@ -101,9 +105,26 @@ cdef enum:
     EXACT_DIGITS = 15
     MAX_NUMBER = 512
     MAX_PAYLOAD = 0xFFFFFF
-    PAD = 16
+    PAD = 72           # 64 bytes are scanned for zeros at once
     NO_SLOT = 255
     NO_DST = 0xFFFF
+
+cdef enum:
+    FAST_NONE = 0
+    FAST_SKIP = 1
+    FAST_CHECK = 2     # an integer that nobody keeps
+    FAST_I64 = 3
+    FAST_I32 = 4
+    FAST_NUMBER = 5    # a double, kept with its digits
+    FAST_HEAD = 6      # FAST_CHECK, FAST_I64, FAST_I32 in a row: how most market messages begin
+    FAST_CONTROL = 7   # when, repeat, end
+
+cdef enum:
+    PF_NONE = 0
+    PF_I64 = 1
+    PF_I32 = 2
+    PF_DOUBLE = 3
+    PF_SIZE = 4        # a decimal as text, kept as a double with its digits
 
 cdef double UNSET_DOUBLE = 1.7976931348623157e308
 
@@ -114,6 +135,7 @@ cdef struct Op:
     uint8_t slot
     uint16_t dst
     uint16_t dst2
+    uint8_t fast       # FAST_*: what the common shapes of op, store and flags come to
     int32_t aux
     int32_t jump
     double fval
@@ -137,6 +159,7 @@ cdef struct ProtoOp:
     uint8_t store
     uint8_t flags
     uint8_t kind
+    uint8_t fast       # PF_*
     uint16_t dst
     uint16_t dst2
     int32_t aux
@@ -146,6 +169,7 @@ cdef struct ProtoOp:
 cdef struct ProtoTable:
     ProtoOp *ops
     uint32_t limit     # field numbers below it have a place in ops
+    ProtoOp *by_key[128]   # by the whole one-byte key (number and wire type), where both are right
 
 cdef struct Plan:
     int route          # 0 unknown, 1 market, 2 order, 3 cold
@@ -153,6 +177,7 @@ cdef struct Plan:
     uint32_t size
     uint8_t *template_
     Op *ops
+    int ops_count
     Test *tests
     int slots
     int constants
@@ -164,6 +189,8 @@ cdef struct Plan:
 cdef struct Ctx:
     const uint8_t *p
     const uint8_t *end
+    const uint8_t *base    # the 64 bytes whose zeros mask has
+    uint64_t mask          # zeros that were not yet taken as ends of fields
     const uint8_t *start   # of the payload, for references
     uint8_t *rec
     uint32_t flags
@@ -276,7 +303,9 @@ cdef int slow_float(const uint8_t *p, int n, bint words, double *out, int *digit
     significant[0] = sig
     digits[0] = after - exponent if after > exponent else 0
     scale = exponent - after
-    if sig <= 15 and -22 <= scale <= 22:
+    if sig == 17 and scale == 292 and mantissa == <uint64_t>17976931348623157ULL:
+        out[0] = -UNSET_DOUBLE if negative else UNSET_DOUBLE
+    elif sig <= 15 and -22 <= scale <= 22:
         value = <double>mantissa
         value = value / POW10[-scale] if scale < 0 else value * POW10[scale]
         out[0] = -value if negative else value
@@ -311,40 +340,28 @@ cdef int slow_int(const uint8_t *p, int n, int64_t *out) noexcept nogil:
 
 # ------------------------------------------------------------------------------------------------ text
 
-cdef inline int field_length(Ctx *c) noexcept nogil:
-    # Length of the field at c.p, or BAD when it does not end inside the frame.
-    cdef uint64_t x = load8(c.p)
-    cdef uint64_t zero = (x - <uint64_t>0x0101010101010101) & ~x & <uint64_t>0x8080808080808080
-    cdef const uint8_t *at
-    cdef int n
-    if zero:
-        n = ctz(zero) >> 3
-        return n if c.p + n < c.end else BAD
-    if c.p >= c.end:
-        return BAD
-    at = <const uint8_t *>memchr(c.p, 0, c.end - c.p)
-    return <int>(at - c.p) if at is not NULL else BAD
-
-
-cdef inline int read_int(Ctx *c, int n, int64_t *out) noexcept nogil:
-    # n >= 1 bytes at c.p
+cdef inline int read_int(const uint8_t *p, int n, int64_t *out) noexcept nogil:
+    # n >= 1 bytes at p
     cdef uint64_t y
+    if n == 1:
+        out[0] = p[0] - 48
+        return OK if 48 <= p[0] <= 57 else BAD
     if n < 8:
-        y = load8(c.p) ^ <uint64_t>0x3030303030303030
+        y = load8(p) ^ <uint64_t>0x3030303030303030
         if not ((((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y)
                 & <uint64_t>0x8080808080808080 & ((<uint64_t>1 << (8 * n)) - 1)):
             out[0] = <int64_t>digits8(y & ((<uint64_t>1 << (8 * n)) - 1), n)
             return OK
-    return slow_int(c.p, n, out)
+    return slow_int(p, n, out)
 
 
-cdef inline int read_float(Ctx *c, int n, bint words, double *out, int *digits, int *significant) noexcept nogil:
-    # n >= 1 bytes at c.p: plain digits with at most one point in one load, everything else slowly.
+cdef inline int read_float(const uint8_t *p, int n, bint words, double *out, int *digits, int *significant) noexcept nogil:
+    # n >= 1 bytes at p: plain digits with at most one point in one load, everything else slowly.
     cdef uint64_t y, other, mask, low
     cdef unsigned int point, after
     if n < 8:
         mask = (<uint64_t>1 << (8 * n)) - 1
-        y = (load8(c.p) ^ <uint64_t>0x3030303030303030) & mask
+        y = (load8(p) ^ <uint64_t>0x3030303030303030) & mask
         other = (((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y) & <uint64_t>0x8080808080808080
         if not other:
             out[0] = <double>digits8(y, n)
@@ -352,7 +369,7 @@ cdef inline int read_float(Ctx *c, int n, bint words, double *out, int *digits, 
             significant[0] = n
             return OK
         point = ctz(other) >> 3
-        if not (other & (other - 1)) and c.p[point] == 46 and n > 1:
+        if not (other & (other - 1)) and p[point] == 46 and n > 1:
             low = (<uint64_t>1 << (8 * point)) - 1
             y = (y & low) | ((y >> 8) & ~low)
             after = n - 1 - point
@@ -360,7 +377,7 @@ cdef inline int read_float(Ctx *c, int n, bint words, double *out, int *digits, 
             digits[0] = after
             significant[0] = n - 1
             return OK
-    return slow_float(c.p, n, words, out, digits, significant)
+    return slow_float(p, n, words, out, digits, significant)
 
 
 cdef inline void put_int(Ctx *c, int store, uint16_t dst, int64_t value) noexcept nogil:
@@ -431,14 +448,12 @@ cdef inline bint test_holds(Test *t, Slot *s) noexcept nogil:
     return s.number > t.number
 
 
-cdef int text_field(Ctx *c, Op *op) noexcept nogil:
-    cdef int n = field_length(c)
+cdef int text_field(Ctx *c, Op *op, const uint8_t *p, int n) noexcept nogil:
+    # Any field, n bytes at p; the common shapes are done in run_text.
     cdef int64_t whole = 0
     cdef double number = 0
     cdef int digits = 0xFF, significant = 0
     cdef int code = op.code
-    if n < 0:
-        return BAD
     if code == OP_INT or code == OP_BITS or code == OP_BOOL:
         if n == 0:
             if code == OP_INT and op.flags & F_NULLABLE:
@@ -447,7 +462,7 @@ cdef int text_field(Ctx *c, Op *op) noexcept nogil:
             elif op.store:
                 put_int(c, op.store, op.dst, 0)
         else:
-            if read_int(c, n, &whole) != OK:
+            if read_int(p, n, &whole) != OK:
                 return BAD
             number = <double>whole
             if code == OP_INT and op.flags & F_NULLABLE and (
@@ -458,83 +473,187 @@ cdef int text_field(Ctx *c, Op *op) noexcept nogil:
             elif op.store:
                 put_int(c, op.store, op.dst, whole if code != OP_BOOL else whole != 0)
     elif code == OP_FLOAT or code == OP_DEC:
-        if n == 0 or (op.flags & F_QUESTION and n == 1 and c.p[0] == 63):
-            if op.flags & F_NULLABLE or n:
-                number = NAN
-                c.flags |= REC_UNSET
-            if op.store == STORE_F64:
-                (<double *>(c.rec + op.dst))[0] = number
-        elif code == OP_DEC and n >= 10 and is_unset_text(c.p, n):
-            number = NAN
-            c.flags |= REC_UNSET
-            if op.store == STORE_F64:
-                (<double *>(c.rec + op.dst))[0] = number
-        else:
-            if read_float(c, n, code == OP_FLOAT, &number, &digits, &significant) != OK:
-                return BAD
-            if op.flags & (F_NULLABLE | F_NEGATIVE | F_NOT_COMPUTED) and code == OP_FLOAT:
-                if number == UNSET_DOUBLE or (op.flags & F_NEGATIVE and number < 0) or (
-                    op.flags & F_NOT_COMPUTED and number == op.fval
-                ):
-                    number = NAN
-                    c.flags |= REC_UNSET
-                    digits = 0xFF
-            if op.store == STORE_F64:
-                (<double *>(c.rec + op.dst))[0] = number
-                if op.dst2 != NO_DST:
-                    if code == OP_DEC and (significant > EXACT_DIGITS or digits > 127 or number - number != 0):
-                        c.flags |= REC_LONG_NUMBER
-                    c.rec[op.dst2] = <uint8_t>digits if digits < 128 else 0xFF
+        if text_number(c, op, p, n, &number) != OK:
+            return BAD
     elif code == OP_STR and op.store:
-        put_text(c, op.store, op.dst, op.dst2, op.aux, c.p, n, op.flags & F_ESCAPED)
+        put_text(c, op.store, op.dst, op.dst2, op.aux, p, n, op.flags & F_ESCAPED)
     if op.slot != NO_SLOT:
         c.slots[op.slot].number = number
-        c.slots[op.slot].text = c.p
+        c.slots[op.slot].text = p
         c.slots[op.slot].text_len = n
         c.slots[op.slot].is_text = code == OP_STR
-    c.p += n + 1
     return OK
 
 
+cdef int odd_number(Ctx *c, Op *op, const uint8_t *p, int n, double *out) noexcept nogil:
+    # Empty, unset or unusual numbers: everything but plain digits with at most one point.
+    cdef double number = 0
+    cdef int digits = 0xFF, significant = 0
+    if n == 0 or (op.flags & F_QUESTION and n == 1 and p[0] == 63):
+        if op.flags & F_NULLABLE or n:
+            number = NAN
+            c.flags |= REC_UNSET
+    elif op.code == OP_DEC and n >= 10 and is_unset_text(p, n):
+        number = NAN
+        c.flags |= REC_UNSET
+    elif slow_float(p, n, op.code == OP_FLOAT, &number, &digits, &significant) != OK:
+        return BAD
+    elif op.code == OP_FLOAT and op.flags & (F_NULLABLE | F_NEGATIVE | F_NOT_COMPUTED):
+        if number == UNSET_DOUBLE or (op.flags & F_NEGATIVE and number < 0) or (
+            op.flags & F_NOT_COMPUTED and number == op.fval
+        ):
+            number = NAN
+            c.flags |= REC_UNSET
+            digits = 0xFF
+    out[0] = number
+    if op.store == STORE_F64:
+        (<double *>(c.rec + op.dst))[0] = number
+        if op.dst2 != NO_DST:
+            if op.code == OP_DEC and (significant > EXACT_DIGITS or (digits > 127 and number == number)):
+                c.flags |= REC_LONG_NUMBER
+            c.rec[op.dst2] = <uint8_t>digits if digits < 128 else 0xFF
+    return OK
+
+
+cdef inline int text_number(Ctx *c, Op *op, const uint8_t *p, int n, double *out) noexcept nogil:
+    # Any number of any shape.
+    if 0 < n < 8 and op.store == STORE_F64 and op.dst2 != NO_DST and not op.flags & (F_NOT_COMPUTED | F_NEGATIVE):
+        if plain_number(c, op.dst, op.dst2, p, n) == OK:
+            out[0] = (<double *>(c.rec + op.dst))[0]
+            return OK
+    return odd_number(c, op, p, n, out)
+
+
+cdef inline int plain_number(Ctx *c, uint16_t dst, uint16_t dst2, const uint8_t *p, int n) noexcept nogil:
+    # Plain digits with at most one point, one to seven characters, in one load; BAD says only that it is not that.
+    cdef uint64_t y, other, mask, low
+    cdef unsigned int point, after
+    mask = <uint64_t>0x00FFFFFFFFFFFFFF >> (56 - 8 * n)
+    y = (load8(p) ^ <uint64_t>0x3030303030303030) & mask
+    other = (((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y) & <uint64_t>0x8080808080808080
+    if not other:
+        (<double *>(c.rec + dst))[0] = <double>digits8(y, n)
+        c.rec[dst2] = 0
+        return OK
+    point = ctz(other) >> 3
+    if other & (other - 1) or p[point] != 46 or n < 2:
+        return BAD
+    low = (<uint64_t>1 << (8 * point)) - 1
+    y = (y & low) | ((y >> 8) & ~low)
+    after = n - 1 - point
+    (<double *>(c.rec + dst))[0] = <double>digits8(y, n - 1) / POW10[after]
+    c.rec[dst2] = <uint8_t>after
+    return OK
+
+
+cdef inline uint64_t zeros_within(const uint8_t *base, const uint8_t *end) noexcept nogil:
+    # The zeros of the 64 bytes at base that lie before end; base < end.
+    cdef uint64_t mask = ibw_zeros64(base)
+    if end - base < 64:
+        mask &= (<uint64_t>1 << (end - base)) - 1
+    return mask
+
+
 cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
-    cdef Op *ops = c.plan.ops
-    cdef Op *op
-    cdef int j, n
-    cdef int64_t count
+    # The ends of all fields come from one scan for zero bytes, so that no field waits for the one before it.
+    cdef Op *op = &c.plan.ops[i]
+    cdef Op *last = &c.plan.ops[stop]
+    cdef const uint8_t *p = c.p
+    cdef const uint8_t *base = c.base
+    cdef const uint8_t *at
+    cdef uint8_t *rec = c.rec
+    cdef uint64_t mask = c.mask
+    cdef uint64_t second, third
+    cdef int64_t whole
+    cdef double number
+    cdef int j, n, fast
     cdef bint yes
-    while i < stop:
-        op = &ops[i]
-        if op.code < OP_WHEN:
-            if text_field(c, op) != OK:
-                return BAD
-            i += 1
-        elif op.code == OP_WHEN:
+    while op < last:
+        fast = op.fast
+        if fast == FAST_CONTROL and op.code != OP_REPEAT:
             yes = False
             for j in range(op.dst, op.dst + op.dst2):
                 if test_holds(&c.plan.tests[j], &c.slots[c.plan.tests[j].slot]):
                     yes = True
                     break
-            i = i + 1 if yes else op.jump
-        elif op.code == OP_REPEAT:
-            n = field_length(c)
-            if n < 0:
+            op = op + 1 if yes else &c.plan.ops[op.jump]
+            continue
+        while not mask:
+            base += 64
+            if base >= c.end:
                 return BAD
-            count = 0
-            if n and read_int(c, n, &count) != OK:
+            mask = zeros_within(base, c.end)
+        at = base + ctz(mask)
+        n = <int>(at - p)
+        if fast == FAST_NUMBER:
+            if not 0 < n < 8 or plain_number(c, op.dst, op.dst2, p, n) != OK:
+                if odd_number(c, op, p, n, &number) != OK:
+                    return BAD
+        elif fast == FAST_HEAD:
+            second = mask & (mask - 1)
+            third = second & (second - 1)
+            if likely(third != 0 and n == 1 and 48 <= p[0] <= 57):
+                p = at + 1
+                at = base + ctz(second)
+                n = <int>(at - p)
+                if not n or read_int(p, n, <int64_t *>(rec + op[1].dst)) != OK:
+                    if n:
+                        return BAD
+                    (<int64_t *>(rec + op[1].dst))[0] = 0
+                p = at + 1
+                mask = third
+                at = base + ctz(third)
+                n = <int>(at - p)
+                op += 2
+            elif n and read_int(p, n, &whole) != OK:
                 return BAD
-            c.p += n + 1
-            if count < 0 or count > c.end - c.p:
+            else:
+                mask &= mask - 1
+                p = at + 1
+                op += 1
+                continue
+            whole = 0
+            if n and read_int(p, n, &whole) != OK:
+                return BAD
+            if likely(INT32_MIN < whole <= INT32_MAX):
+                (<int32_t *>(rec + op.dst))[0] = <int32_t>whole
+            else:
+                put_int(c, STORE_I32, op.dst, whole)
+        elif fast <= FAST_I32 and fast >= FAST_CHECK:
+            whole = 0
+            if n and read_int(p, n, &whole) != OK:
+                return BAD
+            if fast == FAST_I64:
+                (<int64_t *>(rec + op.dst))[0] = whole
+            elif fast == FAST_I32:
+                if likely(INT32_MIN < whole <= INT32_MAX):
+                    (<int32_t *>(rec + op.dst))[0] = <int32_t>whole
+                else:
+                    put_int(c, STORE_I32, op.dst, whole)
+        elif fast == FAST_NONE:
+            if text_field(c, op, p, n) != OK:
+                return BAD
+        elif fast == FAST_CONTROL:
+            whole = 0
+            if n and read_int(p, n, &whole) != OK:
+                return BAD
+            if whole < 0 or whole > c.end - at - 1:
                 return BAD
             if op.slot != NO_SLOT:
-                c.slots[op.slot].number = <double>count
+                c.slots[op.slot].number = <double>whole
                 c.slots[op.slot].is_text = False
-            while count > 0:
-                if run_text(c, i + 1, op.jump) != OK:
+            c.p, c.mask, c.base = at + 1, mask & (mask - 1), base
+            while whole > 0:
+                if run_text(c, <int>(op - c.plan.ops) + 1, op.jump) != OK:
                     return BAD
-                count -= 1
-            i = op.jump
-        else:
-            break
+                whole -= 1
+            p, mask, base = c.p, c.mask, c.base
+            op = &c.plan.ops[op.jump]
+            continue
+        mask &= mask - 1
+        p = at + 1
+        op += 1
+    c.p, c.mask, c.base = p, mask, base
     return OK
 
 
@@ -610,7 +729,6 @@ cdef int skip_unknown(Ctx *c, int wire, const uint8_t *end) noexcept nogil:
 
 cdef int proto_number_text(Ctx *c, ProtoOp *op, const uint8_t *p, int n) noexcept nogil:
     # A number that protobuf carries as text: sizes, and a few others. p is inside the frame: 8 bytes may be loaded.
-    cdef Ctx view
     cdef double number = 0
     cdef int digits = 0xFF, significant = 0
     cdef int64_t whole = 0
@@ -621,14 +739,13 @@ cdef int proto_number_text(Ctx *c, ProtoOp *op, const uint8_t *p, int n) noexcep
         if op.store == STORE_F64:
             (<double *>(c.rec + op.dst))[0] = number
         return OK
-    view.p = p
     if op.kind == K_I32 or op.kind == K_I64:
-        if read_int(&view, n, &whole) != OK:
+        if read_int(p, n, &whole) != OK:
             return BAD
         if op.store:
             put_int(c, op.store, op.dst, whole)
         return OK
-    if read_float(&view, n, op.kind == K_F64, &number, &digits, &significant) != OK:
+    if read_float(p, n, op.kind == K_F64, &number, &digits, &significant) != OK:
         return BAD
     if op.store == STORE_F64:
         (<double *>(c.rec + op.dst))[0] = number
@@ -704,54 +821,130 @@ cdef inline int wire_of(int code) noexcept nogil:
 
 
 cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil:
+    # The common shapes by the whole key byte, with the position in a register; the rest through proto_field.
+    cdef const uint8_t *p = c.p
+    cdef uint8_t *rec = c.rec
+    cdef ProtoOp *op
+    cdef uint64_t value
+    cdef int64_t whole
+    cdef double number
+    cdef int n
+    while p < end:
+        op = table.by_key[p[0]] if p[0] < 0x80 else NULL
+        if likely(op is not NULL and end - p >= 2):
+            if op.fast == PF_I64 or op.fast == PF_I32:
+                value = p[1]
+                if value < 0x80:
+                    p += 2
+                elif end - p >= 3 and p[2] < 0x80:
+                    value = (value & 0x7F) | (<uint64_t>p[2] << 7)
+                    p += 3
+                else:
+                    c.p = p + 1
+                    if read_varint(c, end, &value) != OK:
+                        return BAD
+                    p = c.p
+                if op.code == P_INT32:
+                    whole = <int32_t><uint32_t>value
+                else:
+                    whole = <int64_t>value
+                if op.fast == PF_I64:
+                    (<int64_t *>(rec + op.dst))[0] = whole
+                else:
+                    put_int(c, STORE_I32, op.dst, whole)
+                continue
+            if op.fast == PF_DOUBLE:
+                if end - p < 9:
+                    return BAD
+                memcpy(&number, p + 1, 8)
+                p += 9
+                if op.flags & F_NULLABLE and number == UNSET_DOUBLE:
+                    number = NAN
+                    c.flags |= REC_UNSET
+                (<double *>(rec + op.dst))[0] = number
+                continue
+            if op.fast == PF_SIZE:
+                n = p[1]
+                if n < 0x80:
+                    if n > end - p - 2:
+                        return BAD
+                    if size_text(c, op, p + 2, n) != OK:
+                        return BAD
+                    p += 2 + n
+                    continue
+        c.p = p
+        if proto_field(c, table, end) != OK:
+            return BAD
+        p = c.p
+    c.p = p
+    return OK
+
+
+cdef inline int size_text(Ctx *c, ProtoOp *op, const uint8_t *p, int n) noexcept nogil:
+    # Plain digits with at most one point, up to seven characters, in one load; the rest is odd.
+    cdef uint64_t y, other, mask, low
+    cdef unsigned int point, after = 0
+    if not likely(0 < n < 8):
+        return proto_number_text(c, op, p, n)
+    mask = (<uint64_t>1 << (8 * n)) - 1
+    y = (load8(p) ^ <uint64_t>0x3030303030303030) & mask
+    other = (((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y) & <uint64_t>0x8080808080808080
+    if not other:
+        (<double *>(c.rec + op.dst))[0] = <double>digits8(y, n)
+    else:
+        point = ctz(other) >> 3
+        if other & (other - 1) or p[point] != 46 or n < 2:
+            return proto_number_text(c, op, p, n)
+        low = (<uint64_t>1 << (8 * point)) - 1
+        y = (y & low) | ((y >> 8) & ~low)
+        after = n - 1 - point
+        (<double *>(c.rec + op.dst))[0] = <double>digits8(y, n - 1) / POW10[after]
+    c.rec[op.dst2] = <uint8_t>after
+    return OK
+
+
+cdef int proto_field(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil:
+    # One field of any shape, c.p at its key.
     cdef uint64_t key = 0, size = 0
     cdef uint64_t number
     cdef int wire
     cdef ProtoOp *op
     cdef const uint8_t *stop
-    while c.p < end:
-        if likely(c.p[0] < 0x80):
-            key = c.p[0]
-            c.p += 1
-        elif read_varint(c, end, &key) != OK:
+    if read_varint(c, end, &key) != OK:
+        return BAD
+    number = key >> 3
+    wire = key & 7
+    if number >= table.limit or not table.ops[number].present:
+        if number == 0 or skip_unknown(c, wire, end) != OK:
             return BAD
-        number = key >> 3
-        wire = key & 7
-        if number >= table.limit or not table.ops[number].present:
-            if number == 0 or skip_unknown(c, wire, end) != OK:
-                return BAD
-            c.flags |= REC_EXTRA
-            continue
-        op = &table.ops[number]
-        if op.code == P_LIST:
-            if wire == wire_of(op.sub):
-                if proto_scalar(c, op, op.sub, end) != OK:
-                    return BAD
-            elif wire != 2 or wire_of(op.sub) == 2:
-                return BAD
-            else:
-                if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
-                    return BAD
-                stop = c.p + size
-                while c.p < stop:
-                    if proto_scalar(c, op, op.sub, stop) != OK:
-                        return BAD
-            continue
-        if wire != wire_of(op.code):
+        c.flags |= REC_EXTRA
+        return OK
+    op = &table.ops[number]
+    if op.code == P_LIST:
+        if wire == wire_of(op.sub):
+            return proto_scalar(c, op, op.sub, end)
+        if wire != 2 or wire_of(op.sub) == 2:
             return BAD
-        if op.code == P_MESSAGE or op.code == P_REPEATED or op.code == P_MAP:
-            if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
-                return BAD
-            if run_proto(c, &c.plan.tables[op.sub], c.p + size) != OK:
-                return BAD
-        elif op.code == P_BITS:
-            if read_varint(c, end, &size) != OK:
-                return BAD
-            if op.store:
-                (<int32_t *>(c.rec + op.dst))[0] = <int32_t><uint32_t>size
-        elif proto_scalar(c, op, op.code, end) != OK:
+        if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
             return BAD
-    return OK
+        stop = c.p + size
+        while c.p < stop:
+            if proto_scalar(c, op, op.sub, stop) != OK:
+                return BAD
+        return OK
+    if wire != wire_of(op.code):
+        return BAD
+    if op.code == P_MESSAGE or op.code == P_REPEATED or op.code == P_MAP:
+        if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
+            return BAD
+        return run_proto(c, &c.plan.tables[op.sub], c.p + size)
+    if op.code == P_BITS:
+        if read_varint(c, end, &size) != OK:
+            return BAD
+        if op.store:
+            (<int32_t *>(c.rec + op.dst))[0] = <int32_t><uint32_t>size
+        return OK
+    return proto_scalar(c, op, op.code, end)
 
 
 # ------------------------------------------------------------------------------------------------ plans
@@ -787,6 +980,29 @@ cdef uint8_t *copy_bytes(bytes data) except NULL:
     return p
 
 
+cdef int fast_of(Op *op) noexcept:
+    if op.code >= OP_WHEN:
+        return FAST_CONTROL
+    if op.slot != NO_SLOT:
+        return FAST_NONE
+    if op.code == OP_SKIP:
+        return FAST_SKIP
+    if op.code == OP_STR and op.store == STORE_NONE:
+        return FAST_SKIP
+    if op.code == OP_FLOAT or op.code == OP_DEC:
+        plain = op.store == STORE_F64 and op.dst2 != NO_DST and not op.flags & (F_NOT_COMPUTED | F_NEGATIVE)
+        return FAST_NUMBER if plain else FAST_NONE
+    if op.code == OP_STR or op.code == OP_BOOL:
+        return FAST_NONE
+    if op.store == STORE_NONE:
+        return FAST_CHECK
+    if op.flags & F_NULLABLE:
+        return FAST_NONE
+    if op.store == STORE_I64:
+        return FAST_I64
+    return FAST_I32 if op.store == STORE_I32 else FAST_NONE
+
+
 cdef int load_text(Plan *plan, tuple made) except -1:
     cdef int i
     template, ops, tests, slots, constants = made
@@ -804,6 +1020,12 @@ cdef int load_text(Plan *plan, tuple made) except -1:
         plan.ops[i].aux = aux
         plan.ops[i].jump = jump
         plan.ops[i].fval = fval
+        plan.ops[i].fast = fast_of(&plan.ops[i])
+    plan.ops_count = len(ops) - 1   # the last one ends the plan
+    for i in range(len(ops) - 3):
+        if (plan.ops[i].fast == FAST_CHECK and plan.ops[i + 1].fast == FAST_I64 and plan.ops[i + 2].fast == FAST_I32
+                and plan.ops[i].code < OP_WHEN):
+            plan.ops[i].fast = FAST_HEAD
     plan.tests = <Test *>need((len(tests) + 1) * sizeof(Test))
     plan.tests[len(tests)].slot = -1
     for i, (slot, code, number, text) in enumerate(tests):
@@ -819,6 +1041,23 @@ cdef int load_text(Plan *plan, tuple made) except -1:
         plan.constant_slot[i] = slot
         plan.constant[i] = value
     return 0
+
+
+cdef int proto_fast_of(ProtoOp *op) noexcept:
+    if op.flags & (F_NEGATIVE | F_NOT_COMPUTED):
+        return PF_NONE
+    if op.code == P_DOUBLE and op.kind == K_F64 and op.store == STORE_F64:
+        return PF_DOUBLE
+    if op.code == P_STRING and op.kind == K_DEC and op.store == STORE_F64 and op.dst2 != NO_DST:
+        return PF_SIZE
+    if op.code == P_BITS and op.store == STORE_I32:
+        return PF_I32
+    if (op.code == P_INT32 or op.code == P_INT64) and not op.flags & F_NULLABLE:
+        if op.store == STORE_I64:
+            return PF_I64
+        if op.store == STORE_I32:
+            return PF_I32
+    return PF_NONE
 
 
 cdef int load_proto(Plan *plan, tuple made) except -1:
@@ -844,6 +1083,9 @@ cdef int load_proto(Plan *plan, tuple made) except -1:
             op.aux = aux
             op.sub = sub
             op.fval = fval
+            op.fast = proto_fast_of(op)
+            if number < 16 and code != P_LIST:
+                plan.tables[i].by_key[number << 3 | wire_of(code)] = op
     return 0
 
 
@@ -859,6 +1101,7 @@ cdef struct Stats:
     uint64_t orders
 
 
+@cython.final
 cdef class StreamDecoder:
     """Frames and decodes a received stream into rings, without the GIL. Twin: ``ibwire.ring.stream``.
 
@@ -1081,7 +1324,7 @@ cdef class StreamDecoder:
         c.plan = plan
         c.slots = self.slots
         if plan.route == 1 and plan.parts == 1:
-            c.rec = self.market.claim(1)
+            c.rec = ring_claim(self.market)
             memcpy(c.rec, plan.template_, 64)
         else:
             c.rec = self.scratch
@@ -1093,7 +1336,9 @@ cdef class StreamDecoder:
                 self.slots[plan.constant_slot[i]].number = plan.constant[i]
                 self.slots[plan.constant_slot[i]].text = NULL
                 self.slots[plan.constant_slot[i]].is_text = False
-            rc = run_text(&c, 0, 0x7FFFFFFF)
+            c.base = body
+            c.mask = zeros_within(body, c.end) if body < c.end else 0
+            rc = run_text(&c, 0, plan.ops_count)
             if c.p != c.end:
                 c.flags |= REC_EXTRA
         if rc != OK:
@@ -1107,7 +1352,7 @@ cdef class StreamDecoder:
         if plan.route == 1:
             self.counts.market += 1
             if plan.parts == 1:
-                self.market.publish(1)
+                ring_publish(self.market)
             else:
                 self.two(c.rec)
             if c.flags & (REC_LONG_TEXT | REC_LONG_NUMBER):
@@ -1122,10 +1367,10 @@ cdef class StreamDecoder:
         # The second record repeats sequence, times, flags, aux and key of the first.
         memcpy(rec + 64, rec, 16)
         memcpy(rec + 64 + 18, rec + 18, 14)
-        memcpy(self.market.claim(1), rec, 64)
-        self.market.publish(1)
-        memcpy(self.market.claim(1), rec + 64, 64)
-        self.market.publish(1)
+        memcpy(ring_claim(self.market), rec, 64)
+        ring_publish(self.market)
+        memcpy(ring_claim(self.market), rec + 64, 64)
+        ring_publish(self.market)
 
     cdef void check(self, int rc) noexcept nogil:
         if rc == -2:

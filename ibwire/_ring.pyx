@@ -9,6 +9,7 @@ then writes, then raises ``head``. A reader copies, then looks at ``reserved``: 
 since (everything a whole ring behind it) is dropped and counted as a gap.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -18,6 +19,7 @@ cdef uint64_t RECORD = 64
 cdef uint64_t SEGMENT_BYTES = 1 << 20
 
 
+@cython.final
 cdef class MarketRing:
     """Fixed 64-byte records, overwritten when full.
 
@@ -45,18 +47,6 @@ cdef class MarketRing:
         """Records published so far."""
         return ibw_load_acquire(&self.head)
 
-    cdef uint8_t *claim(self, uint64_t n) noexcept nogil:
-        # Where n <= 2 records go; two that would wrap are the caller's to place one by one.
-        cdef uint64_t want = self.head + n
-        if want > self.reserved:
-            # In steps, so that the hot path seldom stores here; a reader loses at most that many records more.
-            ibw_store_relaxed(&self.reserved, want + 15)
-            ibw_fence_release()  # the raised mark is visible before any byte below is changed
-        return self.base + (self.head & self.mask) * RECORD
-
-    cdef void publish(self, uint64_t n) noexcept nogil:
-        ibw_store_release(&self.head, self.head + n)  # records are visible before the head that covers them
-
     def append(self, record not None):
         """Append the record(s) of one message: a multiple of 64 bytes. Producer only."""
         cdef const uint8_t[::1] view = record
@@ -65,14 +55,15 @@ cdef class MarketRing:
         if n == 0 or n * RECORD != <uint64_t>view.shape[0]:
             raise ValueError(f"{view.shape[0]} bytes are no whole number of records")
         for i in range(n):
-            memcpy(self.claim(1), &view[i * RECORD], RECORD)
-            self.publish(1)
+            memcpy(ring_claim(self), &view[i * RECORD], RECORD)
+            ring_publish(self)
 
     def cursor(self):
         """A new cursor that starts at the next record. For the thread that calls it."""
         return MarketCursor(self)
 
 
+@cython.final
 cdef class MarketCursor:
     """One consumer's place in a market ring. Not thread-safe; any number per ring.
 
@@ -181,6 +172,7 @@ cdef inline uint8_t *data_of(Segment *segment) noexcept nogil:
     return <uint8_t *>segment + sizeof(Segment)
 
 
+@cython.final
 cdef class LogRing:
     """Entries of any length, none lost: a header, then the raw payload.
 
@@ -279,6 +271,7 @@ cdef class LogRing:
         return LogCursor(self, from_start)
 
 
+@cython.final
 cdef class Entry:
     """One entry: its header's common fields, the whole header, and the raw payload."""
 
@@ -294,6 +287,7 @@ cdef class Entry:
         return f"Entry(seq={self.seq}, kind={self.kind}, flags={self.flags}, code={self.code}, {len(self.payload)} bytes)"
 
 
+@cython.final
 cdef class LogCursor:
     """One consumer's place in a log ring. Not thread-safe. ``close()`` lets go of what it holds."""
 

@@ -12,7 +12,8 @@ from ibwire.wire.plan import Dialect, Shape, proto_plan, row_shape, struct_shape
 
 ORDER_TYPES = ("LMT", "MKT", "STP", "PEG BENCH", "PEGBENCH", "PEG MID", "PEG BEST", "TRAIL", "VOL", "")
 SEC_TYPES = ("STK", "OPT", "FUT", "BAG", "FUND", "CASH", "BOND", "")
-WORDS = ("AAPL", "SMART", "a b", "x=1", "U/100,V/20", "1.5", "tab\there", "", "DAY", "?", "100%", "<xml a='b'/>")
+WORDS = ("AAPL", "SMART", "a b", "x=1", "U/100,V/20", "1.5", "", "DAY", "?", "100%", "<xml a='b'/>")
+UNPRINTABLE = ("tab\there", "Núñez €", "two\nlines")
 CHOICES: dict[str, tuple[Any, ...]] = {
     "orderType": ORDER_TYPES,
     "secType": SEC_TYPES,
@@ -32,16 +33,30 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "percent": (5.0, 12.0),
     "exchangeLetter": ("A", "Z"),
     "tag": ("a", "maxPctVol", "t3", "zz"),
+    "faData": (1, 3),
 }
+SIZES = ("0", "100", "0.7143", "1.500", "12345678901234567.25")
 NUMERIC_TEXT = ("", "1.5", "12345.67", "-3", "0")
 
 
 class Generator:
-    """Makes messages. ``fill``: how likely an optional value is set."""
+    """Makes messages.
 
-    def __init__(self, seed: int | str, fill: float = 0.5) -> None:
+    Parameters
+    ----------
+    seed : repeats the same messages.
+    fill : how likely an optional value is set.
+    printable : no text but printable ASCII.
+    whole_sizes : sizes are set and whole numbers.
+    """
+
+    def __init__(
+        self, seed: int | str, fill: float = 0.5, *, printable: bool = True, whole_sizes: bool = False
+    ) -> None:
         self.rng = random.Random(seed)
         self.fill = fill
+        self.words = WORDS if printable else WORDS + UNPRINTABLE
+        self.whole_sizes = whole_sizes
 
     def scalar(self, f: Field) -> Any:
         rng = self.rng
@@ -59,10 +74,10 @@ class Generator:
         if f.type is Kind.F64:
             return rng.choice((0.0, 1.0, 187.43, 0.0001, 1e-05, 1e16, 123456789.125, -2.5, 0.1 + 0.2, 5.0))
         if f.type is Kind.DEC:
-            return rng.choice((Decimal(0), Decimal(100), Decimal("0.7143"), Decimal("1.500"), Decimal("12345678901234567.25")))
+            return Decimal(rng.choice(("0", "100", "5000") if self.whole_sizes else SIZES))
         if f.proto_kind == "double":
             return rng.choice(NUMERIC_TEXT)
-        return rng.choice(WORDS)
+        return rng.choice(self.words)
 
     def value(self, f: Field) -> Any:
         if f.many:
@@ -78,6 +93,8 @@ class Generator:
             if f.optional and self.rng.random() > self.fill:
                 return None
             return self.struct(f.type)
+        if f.type is Kind.DEC and self.whole_sizes:
+            return self.scalar(f)
         if self.rng.random() > self.fill:
             return default(f)
         if f.nullable and self.rng.random() < 0.1:

@@ -7,8 +7,18 @@ from typing import Any, Final
 
 from ibwire.compat import errors
 from ibwire.compat._clock import now_ms
+
+# Programs take these names from here too: ``from ibapi.client import *``.
+from ibwire.compat._objects import Contract as Contract
+from ibwire.compat._objects import ExecutionFilter as ExecutionFilter
+from ibwire.compat._objects import Order as Order
+from ibwire.compat._objects import OrderCancel as OrderCancel
+from ibwire.compat._objects import ScannerSubscription as ScannerSubscription
 from ibwire.compat._requests import SEND_FAILED, Requests
-from ibwire.compat.const import NO_VALID_ID
+from ibwire.compat.common import *  # noqa: F403
+from ibwire.compat.const import MAX_MSG_LEN as MAX_MSG_LEN
+from ibwire.compat.const import NO_VALID_ID as NO_VALID_ID
+from ibwire.compat.const import UNSET_DOUBLE as UNSET_DOUBLE
 from ibwire.compat.dispatch import Dispatcher
 from ibwire.compat.link import Connector, Link
 from ibwire.compat.utils import isAsciiPrintable
@@ -227,8 +237,8 @@ class EClient(Requests):
             return
         try:
             link.send(payload)
-        except SessionLost:
-            self._ibwire_error(errors.NOT_CONNECTED)
+        except SessionLost as problem:  # part of it may have gone out
+            self._ibwire_report(SEND_FAILED[name], f"{name}: {problem}", _id(row, values))
 
     def _ibwire_error(self, what: errors.CodeMsgPair, more: str = "", reqId: int = NO_VALID_ID) -> None:
         self._ibwire_report(what.code(), f"{what.msg()}: {more}" if more else what.msg(), reqId)

@@ -24,6 +24,9 @@ from ibwire.compat._objects import (
 )
 from ibwire.compat.const import UNSET_DECIMAL, UNSET_INTEGER
 from ibwire.compat.enum_implem import Enum
+from ibwire.compat.message import OUT
+from ibwire.compat.object_implem import Object
+from ibwire.compat.utils import decimalMaxString, floatMaxString, intMaxString
 from ibwire.spec.registry import OUTGOING
 from ibwire.wire.codec import PROTO_OFFSET
 
@@ -61,6 +64,7 @@ PROTOBUF_MSG_IDS: Final[dict[int, int]] = {
 """Request id -> server version from which it is sent in protobuf, for requests that have a text form too."""
 
 __all__ = [
+    "OUT",
     "PROTOBUF_MSG_ID",
     "PROTOBUF_MSG_IDS",
     "UNSET_DECIMAL",
@@ -92,6 +96,7 @@ __all__ = [
     "MarketDataType",
     "MarketDataTypeEnum",
     "NewsProvider",
+    "Object",
     "OrderId",
     "PriceIncrement",
     "RealTimeBar",
@@ -105,4 +110,7 @@ __all__ = [
     "TickAttribLast",
     "TickerId",
     "WshEventData",
+    "decimalMaxString",
+    "floatMaxString",
+    "intMaxString",
 ]

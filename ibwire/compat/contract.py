@@ -2,6 +2,7 @@
 
 from ibwire.compat._enums import FundAssetType, FundDistributionPolicyIndicator
 from ibwire.compat._objects import ComboLeg, Contract, ContractDescription, ContractDetails, DeltaNeutralContract
+from ibwire.compat.const import UNSET_DECIMAL, UNSET_DOUBLE
 
 # Whether a combo leg opens or closes: as the combo, open, close, unknown.
 SAME_POS, OPEN_POS, CLOSE_POS, UNKNOWN_POS = range(4)
@@ -11,6 +12,8 @@ __all__ = [
     "OPEN_POS",
     "SAME_POS",
     "UNKNOWN_POS",
+    "UNSET_DECIMAL",
+    "UNSET_DOUBLE",
     "ComboLeg",
     "Contract",
     "ContractDescription",

@@ -1,7 +1,7 @@
 """Orders."""
 
 from ibwire.compat._objects import Order, OrderComboLeg
-from ibwire.compat.const import DOUBLE_INFINITY
+from ibwire.compat.const import DOUBLE_INFINITY, UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INTEGER
 from ibwire.compat.softdollartier import SoftDollarTier
 
 # Order.origin
@@ -19,8 +19,12 @@ __all__ = [
     "AUCTION_UNSET",
     "COMPETE_AGAINST_BEST_OFFSET_UP_TO_MID",
     "CUSTOMER",
+    "DOUBLE_INFINITY",
     "FIRM",
     "UNKNOWN",
+    "UNSET_DECIMAL",
+    "UNSET_DOUBLE",
+    "UNSET_INTEGER",
     "Order",
     "OrderComboLeg",
     "SoftDollarTier",

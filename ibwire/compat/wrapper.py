@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+# Programs take these names from here too: ``from ibapi.wrapper import *``.
+from ibwire.compat._objects import CommissionAndFeesReport as CommissionAndFeesReport
+from ibwire.compat._objects import Contract as Contract
+from ibwire.compat._objects import ContractDetails as ContractDetails
+from ibwire.compat._objects import DeltaNeutralContract as DeltaNeutralContract
+from ibwire.compat._objects import Execution as Execution
+from ibwire.compat._objects import Order as Order
+from ibwire.compat._objects import OrderState as OrderState
 from ibwire.compat._wrapper import Callbacks
+from ibwire.compat.common import *  # noqa: F403
+from ibwire.compat.ticktype import TickType as TickType
+from ibwire.compat.utils import current_fn_name as current_fn_name
 
 
 class EWrapper(Callbacks):

@@ -4,11 +4,54 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
+from ibwire.errors import ConsumerTooSlow, ProtocolError
 from ibwire.ring import log, market, stream
+from ibwire.wire.framing import check_length
 
-__all__ = ["NAME", "LogRing", "MarketRing", "StreamDecoder"]
+__all__ = ["NAME", "CompiledDecoder", "LogRing", "MarketRing", "StreamDecoder"]
+
+
+class CompiledDecoder(stream.StreamDecoder):
+    """The compiled stream decoder behind the face of its twin.
+
+    It is given its tables as plain data and raises builtin exceptions; both are turned around here, once per receive
+    call.
+    """
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, server_version: int, market: Any, orders: Any, control: Any) -> None:
+        from ibwire.wire.hot import tables
+
+        self.server_version = server_version
+        self.market, self.orders, self.control = market, orders, control
+        self.watermark = 0
+        inner = import_module("ibwire._fastdecode").StreamDecoder
+        self._inner: Any = inner(tables(server_version), market, orders, control)
+
+    @property
+    def stats(self) -> dict[str, int]:
+        return dict(self._inner.stats)
+
+    @property
+    def pending_bytes(self) -> int:
+        return int(self._inner.pending_bytes)
+
+    def receive(self, data: bytes | bytearray | memoryview, recv_ns: int) -> int:
+        try:
+            return int(self._inner.receive(data, recv_ns))
+        except OverflowError as exc:
+            raise ConsumerTooSlow(str(exc), hint=stream.TOO_SLOW_HINT) from None
+        except ValueError as exc:
+            _, length, head = exc.args
+            check_length(length, head)
+            raise ProtocolError("framing is lost", payload=head) from None
+        finally:
+            # Its own count runs ahead of the rings while it works; here everything is in them.
+            self.watermark = self._inner.seq
+
 
 MarketRing: type[market.MarketRing] = market.MarketRing
 LogRing: type[log.LogRing] = log.LogRing
@@ -22,10 +65,11 @@ def _choose() -> str:
         return "plain"
     try:
         rings, decoder = import_module("ibwire._ring"), import_module("ibwire._fastdecode")
-        found = rings.MarketRing, rings.LogRing, decoder.StreamDecoder
-    except (ImportError, AttributeError):
+        if not hasattr(decoder, "StreamDecoder"):
+            return "plain"
+    except ImportError:
         return "plain"
-    MarketRing, LogRing, StreamDecoder = found
+    MarketRing, LogRing, StreamDecoder = rings.MarketRing, rings.LogRing, CompiledDecoder
     return "compiled"
 
 

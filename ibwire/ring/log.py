@@ -11,8 +11,6 @@ import struct
 import weakref
 from typing import Final, NamedTuple
 
-from ibwire.spec.records import FLAG_UNDECODABLE, ORDER_HEADER_BYTES
-
 SEGMENT_BYTES: Final = 1 << 20
 MAX_BACKLOG_BYTES: Final = 256 << 20
 ENTRY_HEAD: Final = struct.Struct("<QqBBHiII")
@@ -23,8 +21,8 @@ class Entry(NamedTuple):
     """One message of a lossless ring; it and its bytes stay valid for good.
 
     ``kind`` is the message id (0: unknown), ``flags`` are FLAG_* of :mod:`ibwire.spec.records`. ``header`` is the
-    order record (192 bytes) in the order ring; in the control ring it is :data:`ENTRY_HEAD` and, if the message is
-    undecodable, the error text (:func:`error_text`).
+    order record (192 bytes) in the order ring; in the control ring, and of an undecodable message, it is
+    :data:`ENTRY_HEAD` alone.
     """
 
     seq: int
@@ -34,13 +32,6 @@ class Entry(NamedTuple):
     code: int
     header: bytes
     payload: bytes
-
-
-def error_text(entry: Entry) -> str:
-    """What was wrong with an undecodable entry of the control ring; empty for any other."""
-    if not entry.flags & FLAG_UNDECODABLE or len(entry.header) == ORDER_HEADER_BYTES:
-        return ""
-    return entry.header[ENTRY_HEAD.size :].decode("utf-8", "replace")
 
 
 class _Segment:

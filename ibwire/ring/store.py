@@ -4,14 +4,15 @@ The rules, which the compiled decoder follows too:
 
 * A place starts as unset: NaN (f64), INT64_MIN (i64), -1 (digits), 0 (everything else). A field whose paths the
   message does not have, or whose optional struct did not come, stays so.
-* A value that is not set is stored as NaN, INT64_MIN, INT32_MIN (i32) or 0 (shorter integers). FLAG_UNSET: a number
-  that belongs to this message was not set, or came as the very value that means unset.
-* A number beyond its place is stored as if not set, with FLAG_LONG_NUMBER.
-* A decimal is stored as the nearest double; its digits field takes the digits after the point as written, if the text
-  has at most 15 significant digits and 18 after the point (a double keeps no more), else -1 and FLAG_LONG_NUMBER.
-  Numbers that are doubles for the program (prices) have digits -1.
-* Text is stored as UTF-8, as much as fits in whole characters; FLAG_LONG_TEXT if that is not all. A ``ref`` names the
-  bytes of a text in the raw payload, as they are on the wire (escapes and all).
+* A value that is not set is stored as NaN, INT64_MIN, INT32_MIN (i32) or 0 (shorter integers); FLAG_UNSET says that
+  there is one among the numbers of this record.
+* An integer beyond its place is stored as INT32_MIN, -32768 or 255, with FLAG_LONG_NUMBER.
+* A number is stored as the nearest double; its digits field takes the digits after the point as written (-1: more than
+  127, or not written as text). FLAG_LONG_NUMBER: a decimal of more than 15 significant digits, more than a double is
+  sure to give back, or beyond its range.
+* Text is stored as its bytes on the wire, as many as fit. FLAG_LONG_TEXT: that is not all, or it is more than plain
+  ASCII (other characters, escapes), so that only the whole message says what it means. A ``ref`` names the bytes of a
+  text in the raw payload.
 * A path that names no field is a mask: the ``Bits`` item of that name, made again from the bits that the row knows.
 * The head of a second part repeats that of the first, but for ``part``.
 """
@@ -26,7 +27,7 @@ from math import isfinite, isnan, nan
 from typing import Any, Final
 
 from ibwire.ring.records import HEAD_BYTES, placed, record_bytes
-from ibwire.spec.model import Bits, Gate, Item, Kind, Repeat, Row, When
+from ibwire.spec.model import Bits, Gate, Item, Kind, Repeat, Row, TextRule, When
 from ibwire.spec.records import (
     BY_NAME,
     FLAG_LONG_NUMBER,
@@ -37,13 +38,12 @@ from ibwire.spec.records import (
     Record,
     RecordField,
 )
-from ibwire.wire.plan import Plan
+from ibwire.wire.plan import Op, OpCode, Plan
 
 EXACT_DIGITS: Final = 15
 """Significant digits that a double always gives back."""
-EXACT_SCALE: Final = 18
-"""Digits after the point up to which a decimal counts as exact."""
-INT32_UNSET: Final = -(1 << 31)
+MAX_SCALE: Final = 127
+"""Most digits after the point that a digits field holds."""
 
 HEAD: Final = struct.Struct("<QqBBH")
 """seq, recv_ns, kind, part, flags."""
@@ -58,12 +58,12 @@ _PACK: Final = {
         *(("u32", "I"), ("i32", "i"), ("u64", "Q"), ("i64", "q"), ("f64", "d")),
     )
 }
-_RANGE: Final = {
-    ctype: (-(1 << (8 * s.size - 1)), (1 << (8 * s.size - 1)) - 1) if ctype[0] == "i" else (0, (1 << 8 * s.size) - 1)
-    for ctype, s in _PACK.items()
-    if ctype != "f64"
+_RANGE: Final = {  # lowest and highest value, what stands for a value beyond them, what stands for none
+    "i64": (INT_UNSET, (1 << 63) - 1, INT_UNSET, INT_UNSET),
+    "i32": (1 - (1 << 31), (1 << 31) - 1, -(1 << 31), -(1 << 31)),
+    "i16": (1 - (1 << 15), (1 << 15) - 1, -(1 << 15), 0),
+    "u8": (0, 255, 255, 0),
 }
-_NULL: Final = {"i64": INT_UNSET, "i32": INT32_UNSET}
 _STAMPED: Final = frozenset(("seq", "recv_ns", "kind", "part", "flags", "payload_bytes", "body"))
 
 
@@ -133,7 +133,7 @@ class Store:
         A plan of the typed profile whose row names a record.
     """
 
-    __slots__ = ("_places", "_template", "parts", "plan", "record", "refs")
+    __slots__ = ("_escaped", "_places", "_template", "parts", "plan", "record", "texts")
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -143,34 +143,33 @@ class Store:
         self._places = tuple(_place(plan, f, at, places) for f, _, at in places if f.name not in _STAMPED)
         self._places = tuple(p for p in self._places if p.sources)
         self._template = _template(self.record)
-        self.refs = frozenset(s.reg for p in self._places if p.ctype == "ref" for s in p.sources)
+        self._escaped = frozenset(_escaped(plan.text))
+        kinds = plan.shape.regs
+        self.texts = frozenset(s.reg for p in self._places for s in p.sources if kinds[s.reg].kind is Kind.STR)
 
     def make(
-        self, regs: list[Any], seq: int, recv_ns: int, flags: int, spans: dict[int, tuple[int, int]]
+        self, regs: list[Any], payload: bytes, spans: dict[int, tuple[int, int]], seq: int, recv_ns: int, flags: int
     ) -> tuple[bytearray, int]:
-        """The record of a message, without the stamps of an order header, and its flags.
+        """The record of a message, an order header still without payload_bytes and body, and its flags.
 
-        ``spans``: register -> (offset, length) of its text in the payload, for the registers in :attr:`refs`.
+        ``spans``: register -> (offset, length) of its text in the payload.
         """
         out = bytearray(self._template)
         for place in self._places:
             for src in place.sources:
                 if src.applies(regs):
+                    at, size = spans.get(src.reg, (0, 0))
                     if place.ctype == "ref":
-                        ORDER_TAIL.pack_into(out, place.at, *spans.get(src.reg, (0, 0)))
+                        ORDER_TAIL.pack_into(out, place.at, at, size)
                     elif place.length_at >= 0:
-                        flags |= _store_text(out, place, src.value(regs))
+                        flags |= _store_text(out, place, payload[at : at + size], src.reg in self._escaped)
+                    elif place.ctype == "f64":
+                        flags |= _store_float(out, place, src.value(regs), payload[at : at + size])
                     else:
-                        flags |= _store_number(out, place, src.value(regs))
+                        flags |= _store_int(out, place, src.value(regs))
                     break
         self.stamp(out, seq, recv_ns, flags)
         return out, flags
-
-    def unset(self, seq: int, recv_ns: int, flags: int) -> bytearray:
-        """The record with stamps alone."""
-        out = bytearray(self._template)
-        self.stamp(out, seq, recv_ns, flags)
-        return out
 
     def stamp(self, out: bytearray, seq: int, recv_ns: int, flags: int) -> None:
         """Write the head of every part."""
@@ -206,50 +205,53 @@ def _template(record: Record) -> bytes:
     return bytes(out)
 
 
-def _store_text(out: bytearray, place: Place, value: Any) -> int:
-    raw = str(value or "").encode("utf-8", "replace")
+def _escaped(ops: tuple[Op, ...]) -> Iterator[int]:
+    for op in ops:
+        if op.code is OpCode.WHEN:
+            yield from _escaped(op.body)
+        elif op.code is OpCode.STR and op.rule is TextRule.ESCAPED_ALWAYS:
+            yield op.reg
+
+
+def _store_text(out: bytearray, place: Place, raw: bytes, escaped: bool) -> int:
+    kept = raw[: place.size]
+    out[place.at : place.at + len(kept)] = kept
+    out[place.length_at] = len(kept)
+    plain = len(kept) == len(raw) and kept.isascii() and not (escaped and b"\\" in kept)
+    return 0 if plain else FLAG_LONG_TEXT
+
+
+def _store_float(out: bytearray, place: Place, value: Any, raw: bytes) -> int:
     flags = 0
-    if len(raw) > place.size:
-        raw = raw[: place.size].decode("utf-8", "ignore").encode()
-        flags = FLAG_LONG_TEXT
-    out[place.at : place.at + len(raw)] = raw
-    out[place.length_at] = len(raw)
+    number = nan if value is None else float(value)
+    digits = -1
+    if isnan(number):
+        flags = FLAG_UNSET
+    elif isinstance(value, Decimal):
+        digits = _scale(value)
+        if digits < 0 or not isfinite(number) or len(value.as_tuple().digits) > EXACT_DIGITS:
+            flags = FLAG_LONG_NUMBER
+    elif raw and isfinite(number):  # a double for the program, but text on the wire
+        digits = _scale(Decimal(raw.decode("ascii")))
+    _PACK["f64"].pack_into(out, place.at, number)
+    if place.digits_at >= 0:
+        _PACK["i8"].pack_into(out, place.digits_at, digits)
     return flags
 
 
-def _store_number(out: bytearray, place: Place, value: Any) -> int:
+def _scale(value: Decimal) -> int:
+    """Digits after the point as written; -1 above 127."""
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return max(-exponent, 0) if -exponent <= MAX_SCALE else -1
+
+
+def _store_int(out: bytearray, place: Place, value: Any) -> int:
+    low, high, beyond, null = _RANGE[place.ctype]
     flags = 0
-    if place.ctype == "f64":
-        number, digits = nan, -1
-        if isinstance(value, Decimal):
-            number, digits = decimal_parts(value)
-            flags = FLAG_LONG_NUMBER if digits < 0 else 0
-        elif value is not None:
-            number = float(value)
-        if isnan(number):
-            flags |= FLAG_UNSET
-        _PACK["f64"].pack_into(out, place.at, number)
-        if place.digits_at >= 0:
-            _PACK["i8"].pack_into(out, place.digits_at, digits)
-        return flags
-    null = _NULL.get(place.ctype, 0)
-    low, high = _RANGE[place.ctype]
     if value is None:
         value, flags = null, FLAG_UNSET
     elif not low <= value <= high:
-        value, flags = null, FLAG_LONG_NUMBER
-    elif value == null and place.ctype in _NULL:
-        flags = FLAG_UNSET
+        value, flags = beyond, FLAG_LONG_NUMBER
     _PACK[place.ctype].pack_into(out, place.at, int(value))
     return flags
-
-
-def decimal_parts(value: Decimal) -> tuple[float, int]:
-    """The nearest double, and the digits after the point as written; -1 where the two do not give back the decimal."""
-    number = float(value)
-    _, figures, exponent = value.as_tuple()
-    if not isinstance(exponent, int) or not isfinite(number):
-        return number, -1
-    if len(figures) + max(exponent, 0) > EXACT_DIGITS or -exponent > EXACT_SCALE:
-        return number, -1
-    return number, max(-exponent, 0)

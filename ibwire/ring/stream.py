@@ -3,7 +3,11 @@
 Every wire message has one sequence number, from 1, over all rings. By the ``record=`` of its row a message goes to
 the market ring, or to the order ring (header and raw payload); every other one goes raw to the control ring. Also to
 the control ring, with the same sequence number and flags: a market message with a text or number too long for its
-record; and whatever cannot be decoded, with the error text. An undecodable order message is in the order ring too.
+record; and whatever cannot be decoded (FLAG_UNDECODABLE). An undecodable order message is in the order ring too, with
+the 32-byte head alone. A message of unknown id is a control entry of kind 0 without flags, and no failure.
+
+The head of a control entry has the wire id in ``code``. What was wrong with an undecodable message is not stored but
+worked out when asked for: :meth:`StreamDecoder.explain`.
 """
 
 from __future__ import annotations
@@ -20,9 +24,11 @@ from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import Framer
 from ibwire.wire.plan import Dialect, Make, Op, OpCode, Plan, ProtoCode, ProtoOp
 
+TOO_SLOW_HINT: Final = "poll more often, close cursors that are not read, or raise max_backlog_bytes"
+
 _LONG: Final = FLAG_LONG_TEXT | FLAG_LONG_NUMBER
-_MAX_ERROR_TEXT_BYTES: Final = 400
 _MAX_KINDS: Final = 1024
+_I32: Final = 1 << 31
 
 
 class StreamDecoder:
@@ -122,27 +128,34 @@ class StreamDecoder:
             try:
                 self._message(payload, seq, recv_ns)
             except OverflowError as exc:
-                hint = "poll more often, close cursors that are not read, or raise max_backlog_bytes"
-                raise ConsumerTooSlow(str(exc), hint=hint) from None
+                raise ConsumerTooSlow(str(exc), hint=TOO_SLOW_HINT) from None
             self.watermark = seq
+
+    def explain(self, payload: bytes) -> str:
+        """What is wrong with the payload of an undecodable entry; empty if nothing is. Any thread."""
+        try:
+            Codec(self.server_version, Role.CLIENT).decode_registers(payload)
+        except ProtocolError as exc:
+            return str(exc)
+        return ""
 
     # ------------------------------------------------------------------ one message
 
     def _message(self, payload: bytes, seq: int, recv_ns: int) -> None:
         try:
             wire_id, start = self._codec.split(payload)
-        except ProtocolError as exc:
+        except ProtocolError:
             self._bad_frames += 1
-            self._undecodable(0, payload, 0, seq, recv_ns, str(exc))
+            self._raw(self.control, 0, payload, 0, seq, recv_ns, FLAG_UNDECODABLE)
             return
         store = self._stores[wire_id] if wire_id in self._stores else self._store(wire_id)
         if store is None:
             self._unknown += 1
-            self._undecodable(0, payload, start, seq, recv_ns, f"unknown message id {wire_id}")
+            self._raw(self.control, 0, payload, wire_id, seq, recv_ns, 0)
         elif isinstance(store, int):
-            self._control(store, payload, start, seq, recv_ns, 0)
+            self._raw(self.control, store, payload, wire_id, seq, recv_ns, 0)
         else:
-            self._record(store, payload, start, seq, recv_ns)
+            self._record(store, payload, wire_id, start, seq, recv_ns)
 
     def _store(self, wire_id: int) -> Store | int | None:
         """What to do with a wire id: make a record, pass it on raw as that kind, or None for an unknown one."""
@@ -152,44 +165,37 @@ class StreamDecoder:
             plan, _ = found
             kind = Store(plan) if plan.row.record else plan.row.id
             if isinstance(kind, Store):
-                _check_names(plan.text, frozenset(plan.shape.regs[r].path for r in kind.refs))
+                _check_names(plan.text, frozenset(plan.shape.regs[r].path for r in kind.texts))
         if len(self._stores) < _MAX_KINDS:  # hostile ids must not fill memory
             self._stores[wire_id] = kind
         return kind
 
-    def _record(self, store: Store, payload: bytes, start: int, seq: int, recv_ns: int) -> None:
-        in_orders = store.record.ring == "order"
+    def _record(self, store: Store, payload: bytes, wire_id: int, start: int, seq: int, recv_ns: int) -> None:
+        in_orders, kind = store.record.ring == "order", store.plan.row.id
         try:
             regs, extra, spans = _decode(store.plan, payload, start, self._codec._make)
-        except ProtocolError as exc:
+        except ProtocolError:
             self._bad_frames += 1
+            self._raw(self.control, kind, payload, wire_id, seq, recv_ns, FLAG_UNDECODABLE)
             if in_orders:
-                self._order(store.unset(seq, recv_ns, FLAG_UNDECODABLE), payload, start)
-            self._undecodable(store.plan.row.id, payload, start, seq, recv_ns, str(exc))
+                self._raw(self.orders, kind, payload, wire_id, seq, recv_ns, FLAG_UNDECODABLE)
             return
         if extra:
             self._extra += 1
-        record, flags = store.make(regs, seq, recv_ns, FLAG_EXTRA if extra else 0, spans)
+        record, flags = store.make(regs, payload, spans, seq, recv_ns, FLAG_EXTRA if extra else 0)
         if in_orders:
-            self._order(record, payload, start)
+            ORDER_TAIL.pack_into(record, ORDER_TAIL_AT, len(payload), start)
+            self.orders.append(bytes(record), payload)
             return
-        if flags & _LONG:
-            self._control(store.plan.row.id, payload, start, seq, recv_ns, flags)
         self.market.append(record)
+        if flags & _LONG:
+            self._raw(self.control, kind, payload, wire_id, seq, recv_ns, flags)
 
-    def _order(self, header: bytearray, payload: bytes, start: int) -> None:
-        ORDER_TAIL.pack_into(header, ORDER_TAIL_AT, len(payload), start)
-        self.orders.append(bytes(header), payload)
-
-    def _control(
-        self, kind: int, payload: bytes, start: int, seq: int, recv_ns: int, flags: int, problem: bytes = b""
+    def _raw(
+        self, ring: LogRing, kind: int, payload: bytes, wire_id: int, seq: int, recv_ns: int, flags: int
     ) -> None:
-        header = ENTRY_HEAD.pack(seq, recv_ns, kind, 0, flags, 0, len(payload), start) + problem
-        self.control.append(header, payload)
-
-    def _undecodable(self, kind: int, payload: bytes, start: int, seq: int, recv_ns: int, problem: str) -> None:
-        raw = problem.encode("utf-8", "replace")[:_MAX_ERROR_TEXT_BYTES]
-        self._control(kind, payload, start, seq, recv_ns, FLAG_UNDECODABLE, raw)
+        code = (wire_id + _I32 & 0xFFFFFFFF) - _I32  # as 32 bits; a longer id stands in the payload
+        ring.append(ENTRY_HEAD.pack(seq, recv_ns, kind, 0, flags, code, len(payload), 0), payload)
 
 
 # ---------------------------------------------------------------------------- decoding that knows where texts stand

@@ -83,7 +83,7 @@ Event = Opened | Redirected | BytesReceived | PayloadReceived | Ended
 
 
 class Session:
-    """Common part of both roles: the four sans-IO verbs, and framing. Use :func:`client` or :func:`gateway`.
+    """Common part of both roles: the four sans-IO verbs, and framing. Use ClientSession or GatewaySession.
 
     Attributes
     ----------

@@ -145,3 +145,7 @@ class ClientSession:
         """Tell every feed of a fill."""
         for feed in list(self._feeds.values()):
             feed.after_fill(fill)
+
+
+Handlers = dict[type[Any], Callable[[ClientSession, Any], None]]
+"""Request class -> the function that answers it."""

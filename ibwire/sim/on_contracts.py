@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ibwire.sim import replies
-from ibwire.sim.client import ClientSession
+from ibwire.sim.client import ClientSession, Handlers
 from ibwire.sim.instruments import ContractQuery
 from ibwire.sim.on_market import BBO_EXCHANGE
 from ibwire.sim.reference import US_STOCK_EXCHANGES
@@ -85,7 +85,7 @@ def req_smart_components(session: ClientSession, message: outgoing.ReqSmartCompo
     session.send(incoming.SmartComponents(message.reqId, components))
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     outgoing.ReqContractDetails: req_contract_details,
     outgoing.ReqMatchingSymbols: req_matching_symbols,
     outgoing.ReqSecDefOptParams: req_sec_def_opt_params,

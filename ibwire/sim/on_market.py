@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ibwire.sim.client import ClientSession
+from ibwire.sim.client import ClientSession, Handlers
 from ibwire.sim.clock import NS_PER_S, Scheduled
 from ibwire.sim.exact import EXACT, ZERO, trimmed
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.market import TickChange, TickKind, Watch
 from ibwire.sim.orders import Fill
-from ibwire.spec.ticks import NAMES, NUMBERS
+from ibwire.spec.ticks import NUMBERS
 from ibwire.types import incoming, outgoing, structs
 
 LINE = "line"
@@ -23,7 +23,8 @@ _MARK_TICKS = frozenset({221, 232})
 _RT_VOLUME_TICK = 233
 _SHORTABLE_TICK = 236
 EASY_TO_BORROW = 3.0
-_PRICES = {kind: NUMBERS[kind.name] for kind in TickKind if kind.name in ("BID", "ASK", "LAST", "HIGH", "LOW", "OPEN", "CLOSE")}
+_PRICED = ("BID", "ASK", "LAST", "HIGH", "LOW", "OPEN", "CLOSE")
+_PRICES = {TickKind[name]: NUMBERS[name] for name in _PRICED}
 _SIZES = {kind: NUMBERS[kind.name] for kind in TickKind if kind not in _PRICES}
 _LAST_TIMESTAMP, _HALTED, _MARK = NUMBERS["LAST_TIMESTAMP"], NUMBERS["HALTED"], NUMBERS["MARK_PRICE"]
 _RT_VOLUME, _SHORTABLE = NUMBERS["RT_VOLUME"], NUMBERS["SHORTABLE"]
@@ -58,9 +59,7 @@ class MarketDataLine:
         """Send what is known now, then the changes, or for a snapshot its end."""
         session, item = self._session, self._item
         gateway, now_ns = session.gateway, session.gateway.clock.now_ns
-        session.send(
-            incoming.TickReqParams(self._reqId, float(item.minTick), BBO_EXCHANGE, SNAPSHOTS_ALLOWED)
-        )
+        session.send(incoming.TickReqParams(self._reqId, float(item.minTick), BBO_EXCHANGE, SNAPSHOTS_ALLOWED))
         # Live data is permitted for everything here, so live is what comes, whatever type was asked for.
         session.send(incoming.MarketDataType(self._reqId, LIVE))
         process = gateway.market.process(item)
@@ -101,7 +100,8 @@ class MarketDataLine:
                 if kind is TickKind.LAST_SIZE:
                     self._last_size = size
                 send(incoming.TickSize(reqId, _SIZES[kind], size))
-                if kind is TickKind.VOLUME and _RT_VOLUME_TICK in self._generic:
+                # What the line begins with is no trade.
+                if kind is TickKind.VOLUME and _RT_VOLUME_TICK in self._generic and self._watch is not None:
                     self._rt_volume(size, time_ns)
                 continue
             price = self._floats.get(steps)
@@ -149,11 +149,9 @@ def req_mkt_data(session: ClientSession, message: outgoing.ReqMktData) -> None:
         session.error(reqId, 102, f"Request id {reqId} is in use for market data")
     elif message.snapshot and parts:
         session.error(reqId, 414, "A snapshot cannot have generic ticks")
-    elif not all(part.isdigit() for part in parts):
-        # News sources are named `mdoff,292:SOURCE`; a word is legal, it only brings nothing here.
-        start_line(session, message, frozenset(int(part) for part in parts if part.isdigit()))
     else:
-        start_line(session, message, frozenset(map(int, parts)))
+        # Words are legal too (`mdoff,292:SOURCE` names news); they only bring nothing here.
+        start_line(session, message, frozenset(int(part) for part in parts if part.isdecimal()))
 
 
 def start_line(session: ClientSession, message: outgoing.ReqMktData, generic: frozenset[int]) -> None:
@@ -182,7 +180,7 @@ def req_market_data_type(session: ClientSession, message: outgoing.ReqMarketData
     session.market_data_type = message.marketDataType
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     outgoing.ReqMktData: req_mkt_data,
     outgoing.CancelMktData: cancel_mkt_data,
     outgoing.ReqMarketDataType: req_market_data_type,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ibwire.sim import replies
-from ibwire.sim.client import ClientSession
+from ibwire.sim.client import ClientSession, Handlers
 from ibwire.sim.clock import utc_text
 from ibwire.sim.orders import (
     CANCELLED,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # A cancel is told by orderStatus alone; every other change comes with openOrder before it.
 _STATUS_ONLY = frozenset({PENDING_CANCEL, CANCELLED})
+MAX_DIGITS = 15  # of an order size before the point; arithmetic beyond is a way to keep a gateway busy
 _SIDES = {"BUY": "BOT", "SELL": "SLD"}
 
 
@@ -79,8 +81,15 @@ def open_orders(gateway: Gateway, orders: Iterable[OrderSnapshot]) -> Iterable[A
 
 
 def place_order(session: ClientSession, message: outgoing.PlaceOrder) -> None:
-    gateway = session.gateway
+    gateway, size = session.gateway, message.order.totalQuantity
+    if size is not None and size.is_finite() and is_absurd(size):
+        session.error(message.orderId, 321, "Invalid request: the order size is absurd")
+        return
     gateway.engine.place(replies.order_request(message, session.owner(), gateway.resolve(message.contract)))
+
+
+def is_absurd(size: Decimal) -> bool:
+    return size.adjusted() > MAX_DIGITS or len(size.as_tuple().digits) > 2 * MAX_DIGITS
 
 
 def cancel_order(session: ClientSession, message: outgoing.CancelOrder) -> None:
@@ -151,7 +160,7 @@ def req_ids(session: ClientSession, message: outgoing.ReqIds) -> None:
     session.send(incoming.NextValidId(session.gateway.engine.next_valid_id(session.owner())))
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     outgoing.PlaceOrder: place_order,
     outgoing.CancelOrder: cancel_order,
     outgoing.ReqGlobalCancel: req_global_cancel,

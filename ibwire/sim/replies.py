@@ -10,7 +10,7 @@ from copy import copy
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from ibwire.sim.account import MAINTENANCE_SHARE, PortfolioItem, Position, SimAccount
+from ibwire.sim.account import MAINTENANCE_SHARE, PortfolioItem, SimAccount
 from ibwire.sim.clock import utc_text, zoned_text
 from ibwire.sim.exact import EXACT, ZERO, cents
 from ibwire.sim.instruments import ContractQuery, Instrument
@@ -206,17 +206,22 @@ def what_if(event: WhatIf, account: SimAccount) -> incoming.OpenOrder:
     totals = account.totals()
     before = (totals.init_margin, EXACT.multiply(totals.init_margin, MAINTENANCE_SHARE), totals.net_liquidation)
     changes = (event.init_margin_change, event.maint_margin_change, event.equity_change)
-    befores = [str(cents(value)) for value in before]
-    moves = [str(cents(value)) for value in changes]
-    afters = [str(cents(EXACT.add(value, change))) for value, change in zip(before, changes, strict=True)]
+    after = [EXACT.add(value, change) for value, change in zip(before, changes, strict=True)]
     order = _placed(event.request)
     order.orderId, order.clientId = event.request.orderId, event.request.clientId
     order.account = event.request.account or account.account
+    text = [str(cents(value)) for value in (*before, *changes, *after)]
     state = structs.OrderState(
-        PRE_SUBMITTED,
-        *befores,
-        *moves,
-        *afters,
+        status=PRE_SUBMITTED,
+        initMarginBefore=text[0],
+        maintMarginBefore=text[1],
+        equityWithLoanBefore=text[2],
+        initMarginChange=text[3],
+        maintMarginChange=text[4],
+        equityWithLoanChange=text[5],
+        initMarginAfter=text[6],
+        maintMarginAfter=text[7],
+        equityWithLoanAfter=text[8],
         commissionAndFees=float(event.commission),
         minCommissionAndFees=float(event.commission),
         maxCommissionAndFees=float(event.commission),
@@ -266,9 +271,9 @@ def commission_report(event: Commission) -> incoming.CommissionAndFeesReport:
     )
 
 
-def position(account: str, held: Position) -> incoming.Position:
+def position(item: PortfolioItem) -> incoming.Position:
     """position; its contract names no exchange."""
-    return incoming.Position(account, contract_of(held.instrument, ""), held.quantity, float(held.avgCost))
+    return incoming.Position(item.account, contract_of(item.instrument, ""), item.position, float(item.averageCost))
 
 
 def portfolio_line(item: PortfolioItem) -> incoming.UpdatePortfolio:

@@ -141,7 +141,13 @@ def _order_id_decode(regs: list[Any], index: dict[str, int], make: Callable[...,
         regs[index["order.orderId"]] = regs[index["orderId"]]
 
 
-def _order_id_encode(regs: list[Any], index: dict[str, int]) -> None:
+# The official client has a list of algorithm parameters wherever there is an algorithm, even an empty one.
+def _algo_params_decode(regs: list[Any], index: dict[str, int], make: Callable[..., Any]) -> None:
+    if regs[index["order.algoStrategy"]] and regs[index["order.algoParams"]] is None:
+        regs[index["order.algoParams"]] = []
+
+
+def _nothing(regs: list[Any], index: dict[str, int]) -> None:
     pass
 
 
@@ -152,7 +158,8 @@ ROW_HOOKS: Final[dict[str, RowHook]] = {
     h.name: h
     for h in (
         RowHook("leg_prices", ("proto",), _leg_prices_decode, _leg_prices_encode),
-        RowHook("order_id", ("text", "proto"), _order_id_decode, _order_id_encode),
+        RowHook("order_id", ("text", "proto"), _order_id_decode, _nothing),
+        RowHook("algo_params", ("proto",), _algo_params_decode, _nothing),
         RowHook("last_trade_date", ("text", "proto"), _last_trade_date(_DATE, False), _last_trade_date_encode(_DATE)),
         RowHook("maturity", ("text", "proto"), _last_trade_date(_MATURITY, True), _last_trade_date_encode(_MATURITY)),
     )

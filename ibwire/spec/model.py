@@ -126,6 +126,8 @@ class Field:
     since : server version from which a peer can be sent this field at all.
     quiet : below ``since`` a set value is left out instead of refused.
     send : protobuf presence on send; by default IF_TRUE for text and bool, IF_SET otherwise.
+    only : "incoming" or "outgoing": in protobuf the field is used in that direction alone (never sent and, as every
+        unknown field, skipped in the other); text layouts name their fields anyway.
     """
 
     name: str
@@ -147,7 +149,22 @@ class Field:
     since: int = 0
     quiet: bool = False
     send: str = ""
+    only: str = ""
     doc: str = ""
+
+    @property
+    def sent(self) -> str:
+        """When protobuf has it: ``send``, or the rule of its kind."""
+        if self.send:
+            return self.send
+        if isinstance(self.type, Struct):
+            return IF_SET if self.optional else ALWAYS
+        plain = self.type is Kind.STR or (self.type is Kind.BOOL and not self.nullable)
+        return IF_TRUE if plain else IF_SET
+
+    def used(self, direction: Direction) -> bool:
+        """Whether protobuf messages of that direction use it."""
+        return not self.only or self.only == direction.value
 
 
 @dataclass(frozen=True, slots=True)

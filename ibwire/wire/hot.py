@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ibwire.spec import versions as V
-from ibwire.spec.model import Bits, Gate, Item, Kind, Repeat, Row, TextRule, When
+from ibwire.spec.model import Bits, Direction, Gate, Item, Kind, Repeat, Row, TextRule, When
 from ibwire.spec.records import BY_NAME, INT_UNSET, ORDER_HEADER_BYTES, RECORD_BYTES, Record, RecordField
 from ibwire.spec.registry import INCOMING
 from ibwire.wire.plan import (
@@ -79,7 +79,7 @@ class _Target:
             elif f.ctype == "f64":
                 struct.pack_into("<d", raw, at, _float_default(plan, f.paths))
             elif f.paths and f.ctype in ("i64", "i32") and f.paths[0] in plan.shape.index:
-                value = default_of(plan.shape.regs[plan.shape.index[f.paths[0]]], Profile.TYPED, plan.dialect)
+                value = default_of(plan.shape.regs[plan.shape.index[f.paths[0]]], Profile.TYPED, plan.dialect, Direction.INCOMING)
                 unset = INT_UNSET if f.ctype == "i64" else -(1 << 31)
                 struct.pack_into("<q" if f.ctype == "i64" else "<i", raw, at, unset if value is None else value)
         return bytes(raw)
@@ -88,7 +88,7 @@ class _Target:
 def _float_default(plan: Plan, paths: tuple[str, ...]) -> float:
     for path in paths:
         if path in plan.shape.index:
-            value = default_of(plan.shape.regs[plan.shape.index[path]], Profile.TYPED, plan.dialect)
+            value = default_of(plan.shape.regs[plan.shape.index[path]], Profile.TYPED, plan.dialect, Direction.INCOMING)
             return float("nan") if value is None else float(value)
     return float("nan")
 

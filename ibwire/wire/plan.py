@@ -29,6 +29,7 @@ from ibwire.spec.model import (
     MISSING,
     Bits,
     Cond,
+    Direction,
     Field,
     Gate,
     Group,
@@ -200,8 +201,12 @@ def row_shape(row: Row) -> Shape:
     return shape
 
 
-def default_of(reg: Reg, profile: Profile, dialect: Dialect) -> Any:
-    """The value of a register before anything is decoded; a list is given as a tuple and copied per message."""
+def default_of(reg: Reg, profile: Profile, dialect: Dialect, direction: Direction) -> Any:
+    """The value of a register before anything is decoded; a list is given as a tuple and copied per message.
+
+    In protobuf the typed objects read an absent field as the value that is not sent, whatever the default of a new
+    object is: None where nullable, False for a bool that is sent only when true.
+    """
     f = reg.field
     if reg.is_presence:
         return False
@@ -217,6 +222,11 @@ def default_of(reg: Reg, profile: Profile, dialect: Dialect) -> Any:
         return SENTINEL[reg.kind] if f.nullable else ZERO[reg.kind]
     if reg.kind is None:
         return ()
+    if dialect is Dialect.PROTO and f.used(direction):
+        if f.nullable:
+            return None
+        if reg.kind is Kind.BOOL and f.sent == IF_TRUE:
+            return False
     if f.default is not MISSING:
         return f.default
     return None if f.nullable else ZERO[reg.kind]
@@ -323,8 +333,8 @@ class Plan:
 
 
 class _TextCompiler:
-    def __init__(self, sv: int, profile: Profile, version: int | None) -> None:
-        self.sv, self.profile, self.version = sv, profile, version
+    def __init__(self, sv: int, profile: Profile, version: int | None, direction: Direction) -> None:
+        self.sv, self.profile, self.version, self.direction = sv, profile, version, direction
         self.carried: set[str] = set()
         self.gates: dict[str, tuple[int, bool]] = {}
         self.wire_version = 0
@@ -367,9 +377,13 @@ class _TextCompiler:
     def _note_gate(self, items: Iterable[Item], gate: int) -> None:
         for it in items:
             if isinstance(it, T):
-                self.gates[it.path] = (gate, it.quiet)
-            elif isinstance(it, Gate | When | Repeat):
+                self.gates[it.path] = (max(gate, it.since), it.quiet)
+            elif isinstance(it, Repeat):
+                self.gates[it.path] = (gate, False)
+            elif isinstance(it, When):
                 self._note_gate(it.items, gate)
+            elif isinstance(it, Gate):
+                self._note_gate(it.items, max(gate, it.since))
 
     def _version(self, item: Version, shape: Shape, out: list[Op]) -> None:
         reg = shape.index["@version"]
@@ -440,7 +454,7 @@ class _TextCompiler:
         if isinstance(elem, Shape):
             sub = SubPlan(
                 self.compile(item.items, elem, False),
-                *_init(elem, self.profile, Dialect.TEXT),
+                *_init(elem, self.profile, Dialect.TEXT, self.direction),
                 elem,
                 elem.name,
             )
@@ -458,11 +472,13 @@ def scalar_shape(kind: Kind) -> Shape:
     return Shape("", ("",), ((0, None, -1),), [Reg("", Field("", kind), kind)], {"": 0})
 
 
-def _init(shape: Shape, profile: Profile, dialect: Dialect) -> tuple[list[Any], tuple[tuple[int, Any], ...]]:
+def _init(
+    shape: Shape, profile: Profile, dialect: Dialect, direction: Direction
+) -> tuple[list[Any], tuple[tuple[int, Any], ...]]:
     init: list[Any] = []
     lists: list[tuple[int, Any]] = []
     for i, reg in enumerate(shape.regs):
-        value = default_of(reg, profile, dialect)
+        value = default_of(reg, profile, dialect, direction)
         if isinstance(value, tuple):
             lists.append((i, None))
             value = None
@@ -522,14 +538,14 @@ _CODE: Final = {
 
 
 class _ProtoCompiler:
-    def __init__(self, profile: Profile) -> None:
-        self.profile = profile
+    def __init__(self, profile: Profile, direction: Direction) -> None:
+        self.profile, self.direction = profile, direction
 
     def table(self, source: Row | Struct, shape: Shape, base: int = 0) -> ProtoTable:
         ops: dict[int, ProtoOp] = {}
         remapped = {path for _, path in source.proto_map if isinstance(path, str)}
         for f, (child, _, presence) in zip(source.fields, shape.children, strict=True):
-            if f.proto and f.name not in remapped:
+            if f.proto and f.used(self.direction) and f.name not in remapped:
                 self._add(ops, f.proto, f, base + child, base + presence if presence >= 0 else -1)
         for number, target in source.proto_map:
             if isinstance(target, Group):
@@ -575,7 +591,6 @@ class _ProtoCompiler:
             return
         nullable = f.nullable or kind is Kind.DEC
         null = None if self.profile is Profile.TYPED or f.not_computed is not None else SENTINEL[kind]
-        send = f.send or (IF_TRUE if kind in (Kind.STR, Kind.BOOL) and not (f.nullable and kind is Kind.BOOL) else IF_SET)
         ops[number] = ProtoOp(
             number,
             name,
@@ -584,7 +599,7 @@ class _ProtoCompiler:
             kind=kind,
             nullable=nullable,
             null=null,
-            send=send,
+            send=f.sent,
             hook=hook,
             not_computed=f.not_computed,
         )
@@ -593,9 +608,8 @@ class _ProtoCompiler:
         shape = struct_shape(struct)
         if not f.many:
             table = self.table(struct, shape, reg)
-            send = f.send or (IF_SET if f.optional else ALWAYS)
-            return ProtoOp(number, name, ProtoCode.MESSAGE, reg, send=send, presence=presence, table=table)
-        init, lists = _init(shape, self.profile, Dialect.PROTO)
+            return ProtoOp(number, name, ProtoCode.MESSAGE, reg, send=f.sent, presence=presence, table=table)
+        init, lists = _init(shape, self.profile, Dialect.PROTO, self.direction)
         sub = ProtoSub(self.table(struct, shape), init, lists, shape, struct.name)
         code = ProtoCode.MAP if f.is_map else ProtoCode.REPEATED
         return ProtoOp(number, name, code, reg, sub=sub)
@@ -636,7 +650,7 @@ def _checks(row: Row, shape: Shape, sv: int, carried: set[str] | None, gates: di
             gate, quiet = max(gate, reg.field.since), quiet or reg.field.quiet
         if gate <= sv or quiet or (carried is not None and reg.path in carried):
             continue
-        default = default_of(reg, Profile.TYPED, Dialect.TEXT)
+        default = default_of(reg, Profile.TYPED, Dialect.TEXT, row.direction)
         out.append(Check(i, reg.path, default, gate))
     return tuple(out)
 
@@ -647,9 +661,9 @@ def text_plan(row: Row, server_version: int, profile: Profile = Profile.TYPED, v
     if row.text is None:
         raise KeyError(f"{row.name} has no text form")
     shape = row_shape(row)
-    c = _TextCompiler(server_version, profile, version)
+    c = _TextCompiler(server_version, profile, version, row.direction)
     ops = c.compile(row.text, shape, True)
-    init, lists = _init(shape, profile, Dialect.TEXT)
+    init, lists = _init(shape, profile, Dialect.TEXT, row.direction)
     init[shape.index["@version"]] = c.wire_version
     return Plan(
         row,
@@ -672,8 +686,8 @@ def proto_plan(row: Row, server_version: int, profile: Profile = Profile.TYPED) 
     if not row.proto:
         raise KeyError(f"{row.name} has no protobuf form")
     shape = row_shape(row)
-    table = _ProtoCompiler(profile).table(row, shape)
-    init, lists = _init(shape, profile, Dialect.PROTO)
+    table = _ProtoCompiler(profile, row.direction).table(row, shape)
+    init, lists = _init(shape, profile, Dialect.PROTO, row.direction)
     return Plan(
         row,
         server_version,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ibwire.spec.model import Row, Struct
+from ibwire.spec.model import Field, Row, Struct
 from ibwire.spec.structs import ALL
-from ibwire.wire.plan import SENTINEL
+from ibwire.wire.codec import Codec, Role
+from ibwire.wire.plan import SENTINEL, Dialect
 
-from .normal import JSON, normalise, obj
+from .normal import JSON, Notation, normalise, pb
+from .oracle import EncodeCase
 
 STRUCTS = {s.name: s for s in ALL}
 CONDITIONS = {
@@ -19,40 +21,42 @@ CONDITIONS = {
     6: ("VolumeCondition", "isMore volume conId exchange"),
     7: ("PercentChangeCondition", "isMore changePercent conId exchange"),
 }
-ENUMS = {"fundAssetType", "fundDistributionPolicyIndicator", "optExerciseOrLapseType"}
+# Requests for which the official client has only a method that takes a finished protobuf message.
+PROTOBUF_METHODS = ("reqConfig", "updateConfig")
+# The official client speaks these only when it announced it in its handshake.
+EXTRA_AUTH = ("verifyRequest", "verifyAndAuthRequest")
 
 
-def argument(value: Any, struct: Struct | None = None, name: str = "") -> JSON:
+def argument(value: Any) -> JSON:
     """A typed value as an official argument."""
     if isinstance(value, list):
         return [argument(v) for v in value]
     kind = type(value).__name__
     if kind == "OrderCondition":
         cls, names = CONDITIONS[value.condType]
-        attrs = {n: argument(getattr(value, n)) for n in [*names.split(), "isConjunctionConnection"]}
-        return obj(cls, **attrs)
+        return Notation(o=cls, v={n: argument(getattr(value, n)) for n in [*names.split(), "isConjunctionConnection"]})
     if kind in STRUCTS:
-        found = STRUCTS[kind]
-        attrs = {}
-        for f in found.fields:
-            item = getattr(value, f.name)
-            if f.name in ("perLegPrice", *ENUMS):
-                continue
-            if item is None and f.nullable and not isinstance(f.type, Struct):
-                item = None if f.type.name == "BOOL" else SENTINEL[f.type]
-            elif item == [] and f.many:
-                item = [] if f.official == () else None
-            attrs[f.name] = argument(item)
-        return obj(kind, **attrs)
+        fields = [f for f in STRUCTS[kind].fields if f.name != "perLegPrice"]
+        return Notation(o=kind, v={f.name: field_argument(f, getattr(value, f.name)) for f in fields})
     return normalise(value)
 
 
-def arguments(row: Row, message: Any) -> list[JSON]:
-    """All arguments of an EClient method, in its order."""
-    out = []
-    for f in row.fields:
-        value = getattr(message, f.name)
-        if value is None and f.nullable and not isinstance(f.type, Struct):
-            value = SENTINEL[f.type]
-        out.append(argument(value))
-    return out
+def field_argument(f: Field, value: Any) -> JSON:
+    """The value of a field: what is not set is the sentinel, an empty list is what a new object has."""
+    if value is None and f.nullable and not isinstance(f.type, Struct):
+        value = SENTINEL[f.type]
+    elif value == [] and f.many:
+        return [] if f.official == () else None
+    return argument(value)
+
+
+def request(row: Row, server_version: int, message: Any) -> EncodeCase:
+    """The call with which a user of the official package would send the message."""
+    if row.name in PROTOBUF_METHODS:
+        body = Codec(server_version, Role.CLIENT).encode(message, Dialect.PROTO)[4:]
+        return EncodeCase(server_version, f"{row.name}ProtoBuf", [pb(row.proto, body)])
+    if row.name == "startApi":
+        client = {"clientId": message.clientId, "optCapab": message.optionalCapabilities}
+        return EncodeCase(server_version, "startApi", [], client)
+    args = [field_argument(f, getattr(message, f.name)) for f in row.fields]
+    return EncodeCase(server_version, row.name, args, {"extraAuth": True} if row.name in EXTRA_AUTH else {})

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ibwire.spec import versions as V
 from ibwire.spec.model import Row
 from ibwire.spec.registry import OUTGOING
 from ibwire.wire.codec import Codec, Role
@@ -15,8 +14,8 @@ from ibwire.wire.plan import Dialect, interesting_versions
 from tests.gen import Generator, clear_unsupported
 
 from .known_differences import outgoing_difference
-from .official import arguments
-from .oracle import EncodeCase, Oracle
+from .official import request
+from .oracle import Oracle
 
 CASES_PER_VERSION = 12
 
@@ -38,7 +37,7 @@ def _cases(row: Row, oracle: Oracle) -> list[tuple[int, Any, bytes, Dialect]]:
 @pytest.mark.parametrize("row", OUTGOING.values(), ids=lambda r: r.name)
 def test_bytes_equal(row: Row, oracle: Oracle) -> None:
     cases = _cases(row, oracle)
-    asked = [_ask(row, sv, message) for sv, message, _, _ in cases]
+    asked = [request(row, sv, message) for sv, message, _, _ in cases]
     answers = oracle.encode(asked, drop_unknown=True)
     compared = 0
     for (sv, message, ours, dialect), theirs in zip(cases, answers, strict=True):
@@ -58,13 +57,3 @@ def test_bytes_equal(row: Row, oracle: Oracle) -> None:
         compared += 1
     assert compared or not cases or outgoing_difference(oracle.version, row, 0, None, None), row.name
 
-
-def _ask(row: Row, sv: int, message: Any) -> EncodeCase:
-    if row.name == "startApi":
-        client = {"clientId": message.clientId, "optCapab": message.optionalCapabilities}
-        return EncodeCase(sv, "startApi", [], client=client)
-    args = arguments(row, message)
-    if row.name == "placeOrder" and sv < V.CASH_QTY:
-        # 10.46.1 takes its own unset cashQty for a value there and refuses every order.
-        args[2]["v"]["cashQty"] = 0
-    return EncodeCase(sv, row.name, args)

@@ -22,7 +22,6 @@ from ibwire.spec.model import (
     I32,
     I64,
     STR,
-    Call,
     Field,
     Item,
     N,
@@ -35,7 +34,6 @@ from ibwire.spec.model import (
     incoming,
     req_id,
     since,
-    until,
 )
 from ibwire.spec.structs import COMMISSION_AND_FEES_REPORT, CONTRACT, EXECUTION, ORDER, ORDER_STATE
 
@@ -54,10 +52,7 @@ ORDER_STATUS = incoming(
     Field("whyHeld", STR, 10),
     Field("mktCapPrice", F64, 11, nullable=True, official_text=None),
     text=(
-        *(T(n) for n in "orderId status filled remaining avgFillPrice permId parentId".split()),
-        T("lastFillPrice"),
-        T("clientId"),
-        T("whyHeld"),
+        *contract("", "orderId status filled remaining avgFillPrice permId parentId lastFillPrice clientId whyHeld"),
         T("mktCapPrice", since=V.MARKET_CAP_PRICE),
     ),
     version=Version(6, until=V.MARKET_CAP_PRICE),
@@ -239,7 +234,7 @@ OPEN_ORDER = incoming(
     proto="OpenOrder",
     proto_since=V.PROTOBUF_PLACE_ORDER,
     record="OPEN_ORDER",
-    hook="leg_prices order_id",
+    hook="leg_prices order_id algo_params",
 )
 
 EXEC_DETAILS = incoming(
@@ -368,10 +363,10 @@ COMPLETED_ORDER = incoming(
         T("order.professionalCustomer", since=V.PROFESSIONAL_CUSTOMER),
         T("order.submitter", since=V.SUBMITTER),
     ),
-    version=Version(0, until=0, absent=2147483647),
+    version=Version(0, until=0, absent="server"),
     proto="CompletedOrder",
     proto_since=V.PROTOBUF_COMPLETED_ORDER,
-    hook="leg_prices",
+    hook="leg_prices algo_params",
 )
 
 COMPLETED_ORDERS_END = incoming(

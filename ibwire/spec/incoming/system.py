@@ -29,7 +29,7 @@ ERROR = incoming(
 NEXT_VALID_ID = incoming(
     9,
     "nextValidId",
-    Field("orderId", I32, 1, official_proto=-1),
+    Field("orderId", I32, 1),
     version=1,
     proto="NextValidId",
     proto_since=V.PROTOBUF_REST_MESSAGES_3,

@@ -1,0 +1,116 @@
+"""Settings of a connection: checked when they are made, before anything is opened."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from ibwire.errors import ConfigError
+from ibwire.spec import versions as V
+
+__all__ = ["LIVE_CONFIRMATION", "PORTS", "TARGETS", "Settings"]
+
+TARGETS: Final = ("sim", "paper", "live")
+
+PORTS: Final[dict[tuple[str, str], int]] = {
+    ("live", "tws"): 7496,
+    ("paper", "tws"): 7497,
+    ("live", "gateway"): 4001,
+    ("paper", "gateway"): 4002,
+}
+"""(target, app) -> the port that TWS and IB Gateway listen on unless told otherwise."""
+
+LIVE_CONFIRMATION: Final = "orders spend real money"
+"""What ``confirm=`` must say for a live connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to reach a gateway.
+
+    Parameters
+    ----------
+    target : str
+        ``sim`` (the embedded simulated gateway), ``paper`` or ``live``. Never guessed.
+    app : str
+        ``tws`` or ``gateway``: whose default port to use.
+    host : str
+        Address of TWS or IB Gateway; 127.0.0.1 rather than localhost, which may mean IPv6. Not for the sim.
+    port : int
+        1..65535; 0 means the default of target and app (TWS 7496 live, 7497 paper; IB Gateway 4001, 4002).
+    client_id : int
+        0..2147483647; each program on one gateway needs its own.
+    max_server_version : int
+        100..225: the highest version to announce. At most 200 keeps the session in the text dialect.
+    timeout_s : float
+        Seconds for the whole of connecting; also what a request waits for its answer by default.
+    connect_options : str
+        Sent in the handshake, such as ``+PACEAPI``.
+    seed : int
+        Seed of the simulated market. Sim only.
+    confirm : str
+        Live only: must be :data:`LIVE_CONFIRMATION`.
+
+    Raises
+    ------
+    ConfigError : a value is out of range, or a live connection is not confirmed.
+    """
+
+    target: str
+    app: str = "tws"
+    host: str = "127.0.0.1"
+    port: int = 0
+    client_id: int = 1
+    max_server_version: int = V.MAX_CLIENT_VERSION
+    timeout_s: float = 10.0
+    connect_options: str = ""
+    seed: int = 7
+    confirm: str = ""
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise ConfigError(f"there is no target {self.target!r}", hint="say 'sim', 'paper' or 'live'")
+        if self.app not in ("tws", "gateway"):
+            raise ConfigError(f"there is no app {self.app!r}", hint="say 'tws' or 'gateway'")
+        self._check_range("port", 0, 65535)
+        self._check_range("client_id", 0, 2**31 - 1)
+        self._check_range("max_server_version", V.MIN_CLIENT_VERSION, V.MAX_CLIENT_VERSION)
+        if not 0 < self.timeout_s < float("inf"):
+            raise ConfigError(f"timeout_s is {self.timeout_s}", hint="give seconds above 0")
+        if self.target == "live" and self.confirm != LIVE_CONFIRMATION:
+            hint = f'pass confirm="{LIVE_CONFIRMATION}"; nothing was opened'
+            raise ConfigError("a live connection wants to be confirmed", hint=hint)
+        if self.target == "sim" and (self.host, self.port) != ("127.0.0.1", 0):
+            raise ConfigError("the embedded gateway has no host and port of its own", hint="leave both out")
+
+    def _check_range(self, name: str, low: int, high: int) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ConfigError(f"{name} is {value!r}", hint=f"give a whole number from {low} to {high}")
+
+    @classmethod
+    def make(cls, target: str, **settings: Any) -> Settings:
+        """Settings from keywords; an unknown keyword is a ConfigError that names the nearest one."""
+        known = [f.name for f in fields(cls) if f.name != "target"]
+        for name in settings:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1, 0.5)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise ConfigError(f"there is no setting {name!r}", hint=hint)
+        return cls(target=target, **settings)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to connect to. Not for the sim, whose port is free until it runs."""
+        return self.host, self.port or PORTS[self.target, self.app]
+
+    @property
+    def advice(self) -> str:
+        """What to do when nothing answers at :attr:`address`."""
+        other = PORTS[self.target, "gateway" if self.app == "tws" else "tws"]
+        name = "TWS" if self.app == "tws" else "IB Gateway"
+        return (
+            f"start {name} with a {self.target} login, tick 'Enable ActiveX and Socket Clients' in its API settings and"
+            f" compare the port there (TWS 7496 live, 7497 paper; IB Gateway 4001, 4002), for example port={other}"
+        )

@@ -1,0 +1,255 @@
+"""The simulated gateway itself: typed requests in, typed answers out. No socket, no wall clock, no wire bytes.
+
+::
+
+    gateway = Gateway(seed=7)
+    session = gateway.connect("me", server_version=225)
+    session.receive(outgoing.StartApi(clientId=1))
+    gateway.advance(gateway.clock.now_ns + 1_000_000_000)
+    session.take()                                     # typed messages, in the order in which they are to be sent
+
+One virtual clock drives everything. Two gateways with the same seed that are asked the same things at the same virtual
+times give equal answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from ibwire.sim import on_account, on_contracts, on_market, on_orders, refusals, replies
+from ibwire.sim.account import DEFAULT_ACCOUNT, DEFAULT_CASH, SimAccount
+from ibwire.sim.client import NS_PER_MS, ClientSession, Handlers
+from ibwire.sim.clock import DEFAULT_START_NS, NS_PER_S, VirtualClock
+from ibwire.sim.exact import EXACT, ZERO
+from ibwire.sim.instruments import Instrument
+from ibwire.sim.market import DEFAULT_TICKS_PER_S, MAX_TICKS_PER_S, Market
+from ibwire.sim.matching import MatchingEngine
+from ibwire.sim.orders import Commission, Fill, OrderEvent
+from ibwire.sim.universe import InstrumentUniverse
+from ibwire.sim.working import Latency
+from ibwire.types import incoming, outgoing, structs
+
+FARM_NOTICES = (
+    (2104, "Market data farm connected: sim.quotes"),
+    (2106, "Historical data farm connected: sim.history"),
+    (2158, "Security definition farm connected: sim.contracts"),
+)
+
+
+class Gateway:
+    """One simulated gateway with any number of client sessions.
+
+    Parameters
+    ----------
+    seed : int
+        Decides every price, delay and split.
+    accounts : sequence of str
+        Account codes of the login, at least one. Orders are booked in the first; the others stay empty.
+    ticks_per_s : int
+        Mean quote changes per second of virtual time and instrument.
+    start_ns : int
+        Virtual time at which the world begins, ns since 1970-01-01 UTC.
+    cash : Decimal
+        Starting cash of each account, USD.
+    latency : Latency
+        How long the gateway and its markets take.
+
+    Attributes
+    ----------
+    clock, universe, market, engine, accounts
+        The world.
+    sessions : list of ClientSession
+        The connected clients, oldest first.
+
+    Notes
+    -----
+    Not thread-safe: one thread owns a gateway and all of its sessions.
+    """
+
+    def __init__(
+        self,
+        seed: int = 7,
+        *,
+        accounts: Sequence[str] = (DEFAULT_ACCOUNT,),
+        ticks_per_s: int = DEFAULT_TICKS_PER_S,
+        start_ns: int = DEFAULT_START_NS,
+        cash: Decimal = DEFAULT_CASH,
+        latency: Latency | None = None,
+    ) -> None:
+        if not accounts:
+            raise ValueError("a gateway needs at least one account")
+        if not 1 <= ticks_per_s <= MAX_TICKS_PER_S:
+            raise ValueError(f"ticks_per_s must be in 1..{MAX_TICKS_PER_S}, not {ticks_per_s}")
+        self.clock = VirtualClock(start_ns)
+        self.universe = InstrumentUniverse(seed, start_ns)
+        self.market = Market(self.clock, seed, ticks_per_s)
+        self.accounts = {code: SimAccount(self.market.mark_price, code, cash) for code in accounts}
+        self.trading_account = self.accounts[accounts[0]]
+        self.engine = MatchingEngine(
+            self.clock, self.market, self.trading_account, self._on_order, seed=seed, latency=latency
+        )
+        self.commissions: dict[str, Commission] = {}
+        self.sessions: list[ClientSession] = []
+        self._fees: dict[int, tuple[Decimal, str]] = {}
+        self._perm_ids: dict[str, int] = {}
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    def connect(self, client_key: Hashable, server_version: int) -> ClientSession:
+        """Add a client whose handshake agreed on `server_version`; it says who it is with startApi.
+
+        Raises
+        ------
+        ValueError
+            If a client of that key is connected.
+        """
+        if any(session.key == client_key for session in self.sessions):
+            raise ValueError(f"client {client_key!r} is connected already")
+        session = ClientSession(self, client_key, server_version)
+        self.sessions.append(session)
+        return session
+
+    def forget(self, session: ClientSession) -> None:
+        """Remove a closed session; `ClientSession.close` calls it."""
+        if session in self.sessions:
+            self.sessions.remove(session)
+
+    def handle(self, session: ClientSession, message: Any) -> None:
+        """Answer one request of one client; `ClientSession.receive` calls it."""
+        if isinstance(message, outgoing.StartApi):
+            self._start(session, message)
+            return
+        if session.clientId is None:
+            session.error(refusals.request_id(message), refusals.INVALID, "Invalid request: startApi must come first")
+            return
+        handler = _HANDLERS.get(type(message))
+        if handler is not None:
+            handler(session, message)
+            return
+        refusal = refusals.refusal(message)
+        if refusal is not None:
+            session.error(refusals.request_id(message), *refusal)
+
+    def _start(self, session: ClientSession, message: outgoing.StartApi) -> None:
+        if session.clientId is not None:
+            session.error(-1, refusals.INVALID, "Invalid request: the API is started already")
+            return
+        if any(other.clientId == message.clientId for other in self.sessions):
+            session.error(-1, 326, f"Client id {message.clientId} is in use")
+            session.close()
+            return
+        session.clientId = message.clientId
+        _req_managed_accts(session, None)
+        session.send(incoming.NextValidId(self.engine.next_valid_id(message.clientId)))
+        for code, text in FARM_NOTICES:
+            session.error(-1, code, text)
+        for open_order in on_orders.open_orders(self, self.engine.open_orders(message.clientId)):
+            session.send(open_order)
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def advance(self, to_ns: int) -> int:
+        """Move virtual time to `to_ns`; return how many actions ran."""
+        return self.clock.advance(to_ns)
+
+    # -- looking things up -------------------------------------------------------------------------------------------
+
+    def find(self, contract: structs.Contract) -> tuple[Instrument, ...]:
+        """Return every instrument that fits a client's contract."""
+        query = replies.query_of(contract)
+        found = self.universe.find(query)
+        if found or not query.conId:
+            return found
+        # A derived contract id is unknown until its contract was asked for by name; a client may remember it.
+        return tuple(item for item in self.universe.find(replace(query, conId=0)) if item.conId == query.conId)
+
+    def resolve(self, contract: structs.Contract) -> Instrument | None:
+        """Return the one instrument that fits, None when none does or several do."""
+        found = self.find(contract)
+        return found[0] if len(found) == 1 else None
+
+    def account(self, code: str) -> SimAccount | None:
+        """Return an account by its code; empty means the first."""
+        return self.accounts.get(code) if code else self.trading_account
+
+    def fees(self, permId: int) -> tuple[Decimal, str] | None:
+        """Return the commission reported so far for an order and its currency, None before the first report."""
+        return self._fees.get(permId)
+
+    # -- orders ------------------------------------------------------------------------------------------------------
+
+    def _on_order(self, event: OrderEvent) -> None:
+        if isinstance(event, Fill):
+            self._perm_ids[event.execId] = event.order.permId
+        elif isinstance(event, Commission):
+            self.commissions[event.execId] = event
+            permId = self._perm_ids[event.execId]
+            so_far = self._fees.get(permId, (ZERO, event.currency))[0]
+            self._fees[permId] = (EXACT.add(so_far, event.commission), event.currency)
+        clientId = on_orders.client_of(event)
+        for session in tuple(self.sessions):
+            if session.clientId == clientId:
+                on_orders.tell(session, event)
+            if isinstance(event, Fill):
+                session.after_fill(event)
+
+
+# ---------------------------------------------------------------------------------------------- small requests
+
+
+def _req_managed_accts(session: ClientSession, message: outgoing.ReqManagedAccts | None) -> None:
+    session.send(incoming.ManagedAccounts(",".join(session.gateway.accounts)))
+
+
+def _req_current_time(session: ClientSession, message: outgoing.ReqCurrentTime) -> None:
+    session.send(incoming.CurrentTime(session.gateway.clock.now_ns // NS_PER_S))
+
+
+def _req_current_time_in_millis(session: ClientSession, message: outgoing.ReqCurrentTimeInMillis) -> None:
+    session.send(incoming.CurrentTimeInMillis(session.gateway.clock.now_ns // NS_PER_MS))
+
+
+def _req_family_codes(session: ClientSession, message: outgoing.ReqFamilyCodes) -> None:
+    session.send(incoming.FamilyCodes([structs.FamilyCode(code, "") for code in session.gateway.accounts]))
+
+
+def _req_soft_dollar_tiers(session: ClientSession, message: outgoing.ReqSoftDollarTiers) -> None:
+    session.send(incoming.SoftDollarTiers(message.reqId, []))
+
+
+def _req_news_providers(session: ClientSession, message: outgoing.ReqNewsProviders) -> None:
+    session.send(incoming.NewsProviders([]))
+
+
+def _req_user_info(session: ClientSession, message: outgoing.ReqUserInfo) -> None:
+    session.send(incoming.UserInfo(message.reqId, ""))
+
+
+def _verify_request(session: ClientSession, message: object) -> None:
+    session.send(incoming.VerifyCompleted(False, "The simulated gateway verifies nothing"))
+
+
+def _verify_and_auth_request(session: ClientSession, message: object) -> None:
+    session.send(incoming.VerifyAndAuthCompleted(False, "The simulated gateway verifies nothing"))
+
+
+_HANDLERS: Handlers = {
+    **on_market.HANDLERS,
+    **on_contracts.HANDLERS,
+    **on_orders.HANDLERS,
+    **on_account.HANDLERS,
+    outgoing.ReqManagedAccts: _req_managed_accts,
+    outgoing.ReqCurrentTime: _req_current_time,
+    outgoing.ReqCurrentTimeInMillis: _req_current_time_in_millis,
+    outgoing.ReqFamilyCodes: _req_family_codes,
+    outgoing.ReqSoftDollarTiers: _req_soft_dollar_tiers,
+    outgoing.ReqNewsProviders: _req_news_providers,
+    outgoing.ReqUserInfo: _req_user_info,
+    outgoing.VerifyRequest: _verify_request,
+    outgoing.VerifyMessage: _verify_request,
+    outgoing.VerifyAndAuthRequest: _verify_and_auth_request,
+    outgoing.VerifyAndAuthMessage: _verify_and_auth_request,
+}

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import gc
+import struct
+import threading
+
+import pytest
+
+from ibwire.ring import log
+from tests.unit.ring.impls import Impl
+
+MIB = 1 << 20
+
+
+def head(seq: int, payload: bytes, kind: int = 3, flags: int = 5, code: int = -7) -> bytes:
+    return struct.pack("<QqBBHiII", seq, seq * 10, kind, 0, flags, code, len(payload), 0)
+
+
+def fill(ring: log.LogRing, count: int, size: int = 100, start: int = 1) -> None:
+    for seq in range(start, start + count):
+        payload = bytes([seq & 0xFF]) * size
+        ring.append(head(seq, payload), payload)
+
+
+def test_an_entry_has_all_that_was_put_in(impl: Impl) -> None:
+    ring = impl.LogRing()
+    cursor = ring.cursor()
+    header = head(1, b"payload") + b"more header"
+    ring.append(header, b"payload")
+    (entry,) = cursor.poll()
+    assert (entry.seq, entry.recv_ns, entry.kind, entry.flags, entry.code) == (1, 10, 3, 5, -7)
+    assert entry.header == header
+    assert entry.payload == b"payload"
+    assert cursor.poll() == []
+    assert ring.appended == 1
+
+
+def test_nothing_is_lost_over_many_segments(impl: Impl) -> None:
+    ring = impl.LogRing()
+    slow, fast = ring.cursor(), ring.cursor()
+    seen = []
+    for start in range(1, 5001, 500):
+        fill(ring, 500, 1000, start)
+        seen += [e.seq for e in fast.poll(10_000)]
+    assert seen == list(range(1, 5001))
+    entries = []
+    while got := slow.poll(77):
+        assert len(got) <= 77
+        entries += got
+    assert [e.seq for e in entries] == list(range(1, 5001))
+    assert all(e.payload == bytes([e.seq & 0xFF]) * 1000 for e in entries)
+
+
+def test_where_a_cursor_starts(impl: Impl) -> None:
+    ring = impl.LogRing()
+    fill(ring, 3)
+    late, early = ring.cursor(), ring.cursor(from_start=True)
+    fill(ring, 1, start=4)
+    assert [e.seq for e in late.poll()] == [4]
+    assert [e.seq for e in early.poll()] == [1, 2, 3, 4]
+
+
+def test_an_entry_may_be_larger_than_a_segment(impl: Impl) -> None:
+    ring = impl.LogRing()
+    cursor = ring.cursor()
+    fill(ring, 2, 3 * MIB)
+    assert [len(e.payload) for e in cursor.poll()] == [3 * MIB, 3 * MIB]
+
+
+def test_a_cursor_that_does_not_read_stops_the_producer_at_the_limit(impl: Impl) -> None:
+    ring = impl.LogRing(8 * MIB)
+    cursor = ring.cursor()
+    with pytest.raises(OverflowError):
+        fill(ring, 10_000, 10_000)
+    held = ring.appended
+    assert 6 * MIB < held * 10_032 <= 8 * MIB
+    assert len(cursor.poll(10_000)) == held
+    fill(ring, 1, 10_000, held + 1)
+    assert [e.seq for e in cursor.poll()] == [held + 1]
+
+
+@pytest.mark.parametrize("how", ["read", "closed", "never made"])
+def test_without_a_slow_cursor_there_is_no_limit(impl: Impl, how: str) -> None:
+    ring = impl.LogRing(4 * MIB)
+    if how != "never made":
+        cursor = ring.cursor()
+    for start in range(1, 1001, 100):
+        fill(ring, 100, 20_000, start)
+        if how == "read":
+            while cursor.poll():
+                pass
+        elif how == "closed" and start == 1:
+            cursor.close()
+    assert ring.appended == 1000
+
+
+def test_a_closed_cursor_says_so(impl: Impl) -> None:
+    cursor = impl.LogRing().cursor()
+    cursor.close()
+    cursor.close()
+    with pytest.raises(ValueError, match="closed"):
+        cursor.poll()
+
+
+def test_the_plain_ring_lets_go_of_what_no_cursor_needs() -> None:
+    ring = log.LogRing()
+    cursor = ring.cursor()
+    fill(ring, 100, 100_000)
+    backlog = ring.backlog_bytes
+    assert backlog == 100 * 100_032
+    del cursor
+    gc.collect()
+    assert ring.backlog_bytes == 0
+    assert len(ring.cursor(from_start=True).poll(1000)) <= 21  # two segments of about ten
+
+
+def test_a_producer_and_two_consumers(impl: Impl) -> None:
+    ring = impl.LogRing()
+    count = 20_000
+    cursors = [ring.cursor(), ring.cursor()]
+    seen: list[list[int]] = [[], []]
+
+    def consume(index: int) -> None:
+        while len(seen[index]) < count:
+            seen[index] += [e.seq for e in cursors[index].poll(100)]
+
+    threads = [threading.Thread(target=consume, args=(i,)) for i in range(2)]
+    threads.append(threading.Thread(target=fill, args=(ring, count, 200)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [list(range(1, count + 1))] * 2
