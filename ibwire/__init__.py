@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ibwire.compat.client import EClient
     from ibwire.compat.wrapper import EWrapper
     from ibwire.config import Settings
-    from ibwire.contracts import forex, future, limit, market, option, stock
     from ibwire.errors import (
         ConfigError,
         ConnectError,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
         WaitTimeout,
         WrongThread,
     )
+    from ibwire.types.constructors import forex, future, limit, market, option, stock
     from ibwire.types.structs import Contract, Order
     from ibwire.wire.codec import Codec, Role
 
@@ -40,7 +40,7 @@ __version__: Final = "0.1.0"
 
 _HOMES: Final[dict[str, str]] = {
     **dict.fromkeys(("Client", "OrderHandle", "Position", "Positions", "Quote", "connect"), "ibwire.client"),
-    **dict.fromkeys(("forex", "future", "limit", "market", "option", "stock"), "ibwire.contracts"),
+    **dict.fromkeys(("forex", "future", "limit", "market", "option", "stock"), "ibwire.types.constructors"),
     **dict.fromkeys(("Contract", "Order"), "ibwire.types.structs"),
     **dict.fromkeys(("Codec", "Role"), "ibwire.wire.codec"),
     "EClient": "ibwire.compat.client",

@@ -16,4 +16,10 @@ static inline uint64_t ibw_add(uint64_t *p, uint64_t v) { return __atomic_add_fe
 static inline uint64_t ibw_sub(uint64_t *p, uint64_t v) { return __atomic_sub_fetch(p, v, __ATOMIC_RELAXED); }
 static inline void ibw_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void ibw_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
+/* A lock for the rare moments when a segment changes hands; never taken for an entry. */
+static inline void ibw_lock(uint64_t *p) {
+    while (__atomic_exchange_n(p, 1, __ATOMIC_ACQUIRE)) {
+    }
+}
+static inline void ibw_unlock(uint64_t *p) { __atomic_store_n(p, 0, __ATOMIC_RELEASE); }
 #endif

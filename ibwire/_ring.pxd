@@ -9,6 +9,8 @@ cdef extern from "_atomics.h" nogil:
     void ibw_store_relaxed(uint64_t *p, uint64_t v)
     uint64_t ibw_add(uint64_t *p, uint64_t v)
     uint64_t ibw_sub(uint64_t *p, uint64_t v)
+    void ibw_lock(uint64_t *p)
+    void ibw_unlock(uint64_t *p)
     void ibw_fence_acquire()
     void ibw_fence_release()
 
@@ -50,7 +52,10 @@ cdef class LogRing:
     cdef uint64_t held       # bytes of all segments
     cdef uint64_t entries
     cdef readonly uint64_t max_backlog_bytes
+    cdef uint64_t lock       # held while segments are linked or given back
+    cdef uint64_t needed     # index of the oldest segment that a cursor is in; under lock
     cdef list cursors
 
     cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil
-    cdef void reclaim(self)
+    cdef void give_back(self) noexcept nogil
+    cdef void moved(self)

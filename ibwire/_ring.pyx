@@ -17,6 +17,7 @@ from libc.string cimport memcpy, memset
 
 cdef uint64_t RECORD = 64
 cdef uint64_t SEGMENT_BYTES = 1 << 20
+cdef uint64_t NOBODY = <uint64_t>-1
 
 
 @cython.final
@@ -189,6 +190,7 @@ cdef class LogRing:
         if self.first is NULL:
             raise MemoryError()
         self.held = SEGMENT_BYTES
+        self.needed = NOBODY
         self.cursors = []
 
     def __dealloc__(self):
@@ -224,9 +226,12 @@ cdef class LogRing:
             if fresh is NULL:
                 return -1
             ibw_add(&self.held, size)
+            ibw_lock(&self.lock)
             # A reader that sees next also sees the fresh segment's fields and that this one is complete.
             ibw_store_release(<uint64_t *>&segment.next, <uint64_t>fresh)
             self.last = segment = fresh
+            self.give_back()
+            ibw_unlock(&self.lock)
         at = data_of(segment) + segment.used
         (<uint32_t *>at)[0] = <uint32_t>(whole)
         (<uint32_t *>(at + 4))[0] = nhead
@@ -250,21 +255,26 @@ cdef class LogRing:
         if rc:
             raise OverflowError(f"the slowest cursor holds {self.held} bytes, the limit is {self.max_backlog_bytes}")
 
-    cdef void reclaim(self):
-        # With the GIL: only consumers free, and never the producer's segment.
-        cdef uint64_t oldest = self.last.index
-        cdef LogCursor cursor
+    cdef void give_back(self) noexcept nogil:
+        # Under the lock: free what every cursor has passed, never the producer's segment.
         cdef Segment *following
-        for cursor in self.cursors:
-            if cursor.segment.index < oldest:
-                oldest = cursor.segment.index
-        while self.first.index < oldest:
+        while self.first is not self.last and self.first.index < self.needed:
             following = <Segment *>ibw_load_acquire(<uint64_t *>&self.first.next)
-            if following is NULL:
-                return
             ibw_sub(&self.held, self.first.capacity)
             free(self.first)
             self.first = following
+
+    cdef void moved(self):
+        # A cursor went to another segment, came or closed. With the GIL, so the list of cursors stands still.
+        cdef uint64_t oldest = NOBODY
+        cdef LogCursor cursor
+        ibw_lock(&self.lock)
+        for cursor in self.cursors:
+            if cursor.segment.index < oldest:
+                oldest = cursor.segment.index
+        self.needed = oldest
+        self.give_back()
+        ibw_unlock(&self.lock)
 
     def cursor(self, *, from_start=False):
         """A new cursor: at the end, or at the oldest entry that is still held."""
@@ -298,13 +308,13 @@ cdef class LogCursor:
 
     def __cinit__(self, LogRing ring not None, bint from_start=False):
         self.ring = ring
-        if from_start:
-            self.segment = ring.first
-            self.at = 0
-        else:
-            self.segment = ring.last
-            self.at = ibw_load_acquire(&ring.last.used)
         ring.cursors.append(self)
+        ibw_lock(&ring.lock)  # no segment goes while this cursor takes its place
+        self.segment = ring.first if from_start else ring.last
+        self.at = 0 if from_start else ibw_load_acquire(&self.segment.used)
+        if self.segment.index < ring.needed:
+            ring.needed = self.segment.index
+        ibw_unlock(&ring.lock)
 
     def poll(self, uint64_t max=1024):
         """Up to ``max`` entries, as a list. Raises ValueError on a closed cursor."""
@@ -324,7 +334,7 @@ cdef class LogCursor:
                     continue
                 self.segment = following
                 self.at = 0
-                self.ring.reclaim()
+                self.ring.moved()
                 continue
             out.append(self.take())
             left -= 1
@@ -351,4 +361,4 @@ cdef class LogCursor:
         if not self.closed:
             self.closed = True
             self.ring.cursors.remove(self)
-            self.ring.reclaim()
+            self.ring.moved()

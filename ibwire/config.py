@@ -49,6 +49,8 @@ class Settings:
         Sent in the handshake, such as ``+PACEAPI``.
     seed : int
         Seed of the simulated market. Sim only.
+    ticks_per_s : int
+        Mean quote changes per second and instrument, 1..1000000; 0 means the simulator's own. Sim only.
     confirm : str
         Live only: must be :data:`LIVE_CONFIRMATION`.
 
@@ -66,6 +68,7 @@ class Settings:
     timeout_s: float = 10.0
     connect_options: str = ""
     seed: int = 7
+    ticks_per_s: int = 0
     confirm: str = ""
 
     def __post_init__(self) -> None:
@@ -75,6 +78,7 @@ class Settings:
             raise ConfigError(f"there is no app {self.app!r}", hint="say 'tws' or 'gateway'")
         self._check_range("port", 0, 65535)
         self._check_range("client_id", 0, 2**31 - 1)
+        self._check_range("ticks_per_s", 0, 1_000_000)
         self._check_range("max_server_version", V.MIN_CLIENT_VERSION, V.MAX_CLIENT_VERSION)
         if not 0 < self.timeout_s < float("inf"):
             raise ConfigError(f"timeout_s is {self.timeout_s}", hint="give seconds above 0")
@@ -104,13 +108,3 @@ class Settings:
     def address(self) -> tuple[str, int]:
         """Host and port to connect to. Not for the sim, whose port is free until it runs."""
         return self.host, self.port or PORTS[self.target, self.app]
-
-    @property
-    def advice(self) -> str:
-        """What to do when nothing answers at :attr:`address`."""
-        other = PORTS[self.target, "gateway" if self.app == "tws" else "tws"]
-        name = "TWS" if self.app == "tws" else "IB Gateway"
-        return (
-            f"start {name} with a {self.target} login, tick 'Enable ActiveX and Socket Clients' in its API settings and"
-            f" compare the port there (TWS 7496 live, 7497 paper; IB Gateway 4001, 4002), for example port={other}"
-        )

@@ -12,8 +12,9 @@ from ibwire.wire.plan import Dialect, Shape, proto_plan, row_shape, struct_shape
 
 ORDER_TYPES = ("LMT", "MKT", "STP", "PEG BENCH", "PEGBENCH", "PEG MID", "PEG BEST", "TRAIL", "VOL", "")
 SEC_TYPES = ("STK", "OPT", "FUT", "BAG", "FUND", "CASH", "BOND", "")
-WORDS = ("AAPL", "SMART", "a b", "x=1", "U/100,V/20", "1.5", "", "DAY", "?", "100%", "<xml a='b'/>")
-UNPRINTABLE = ("tab\there", "Núñez €", "two\nlines")
+PRINTABLE = ("AAPL", "SMART", "a b", "x=1", "U/100,V/20", "1.5", "", "DAY", "?", "100%", "<xml a='b'/>")
+TEXT_DIALECT = (*PRINTABLE, "tab\there", "two\nlines", "back\\slash")
+ANY_TEXT = (*TEXT_DIALECT, "Núñez €")
 CHOICES: dict[str, tuple[Any, ...]] = {
     "orderType": ORDER_TYPES,
     "secType": SEC_TYPES,
@@ -46,16 +47,16 @@ class Generator:
     ----------
     seed : repeats the same messages.
     fill : how likely an optional value is set.
-    printable : no text but printable ASCII.
+    words : the texts to choose from; ``PRINTABLE``, ``TEXT_DIALECT`` or ``ANY_TEXT``.
     whole_sizes : sizes are set and whole numbers.
     """
 
     def __init__(
-        self, seed: int | str, fill: float = 0.5, *, printable: bool = True, whole_sizes: bool = False
+        self, seed: int | str, fill: float = 0.5, *, words: tuple[str, ...] = ANY_TEXT, whole_sizes: bool = False
     ) -> None:
         self.rng = random.Random(seed)
         self.fill = fill
-        self.words = WORDS if printable else WORDS + UNPRINTABLE
+        self.words = words
         self.whole_sizes = whole_sizes
 
     def scalar(self, f: Field) -> Any:

@@ -71,6 +71,8 @@ class Intake:
         The connection came back (1101, 1102): open orders and executions should be asked for.
     notices : list
         The latest (code, text) that belonged to no request and no order.
+    last_message : str
+        IB's name of the message that came last.
     bad : int
         Messages that could not be decoded.
     """
@@ -82,6 +84,7 @@ class Intake:
         self.broker_lost = ""
         self.wants_refresh = False
         self.notices: list[tuple[int, str]] = []
+        self.last_message = ""
         self.bad = 0
         self._codec = codec
         self._by_id: dict[int, Pending] = {}
@@ -123,6 +126,7 @@ class Intake:
             return
         if isinstance(message, UnknownMessage):
             return
+        self.last_message = message.NAME
         handler = getattr(self, f"_on_{type(message).__name__}", None)
         if handler is not None:
             handler(message, entry.recv_ns)

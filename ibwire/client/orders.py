@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from ibwire.errors import ConfigError, OrderError, RiskRejected, SessionLost, WaitTimeout
 from ibwire.io import clock
-from ibwire.spec.orderstates import State
 from ibwire.trade.view import OrderView
 from ibwire.types import outgoing
 from ibwire.types.structs import Contract, ExecutionFilter, Order, OrderCancel
@@ -176,4 +175,3 @@ class Orders:
         core.send(outgoing.ReqExecutions(core.take_request_id(), ExecutionFilter()))
 
 
-NOT_SENT: Final = frozenset({State.CREATED, State.UNTRANSMITTED})

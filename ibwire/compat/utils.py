@@ -11,7 +11,10 @@ from enum import Enum
 from typing import Any, Final, TypeVar
 
 from ibwire.compat._clock import now_ms
-from ibwire.compat.const import UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INTEGER, UNSET_LONG
+from ibwire.compat.const import UNSET_DECIMAL as UNSET_DECIMAL
+from ibwire.compat.const import UNSET_DOUBLE as UNSET_DOUBLE
+from ibwire.compat.const import UNSET_INTEGER as UNSET_INTEGER
+from ibwire.compat.const import UNSET_LONG as UNSET_LONG
 
 SHOW_UNSET: Final = True
 

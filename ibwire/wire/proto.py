@@ -188,6 +188,11 @@ class _Parser:
         return value
 
 
+def value_of(op: ProtoOp, value: Any) -> Any:
+    """A value of the protobuf kind as the program's kind. Raises ProtocolError."""
+    return _Parser(b"", "", lambda *_: None).convert(op, value, 0)
+
+
 def _whole(value: Any) -> int | None:
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 2**63 else None

@@ -116,6 +116,11 @@ def _value(op: Op, raw: bytes, reader: _Reader, at: int, make: Make) -> Any:
         raise reader.error(str(exc), op.name, at) from None
 
 
+def value_of(op: Op, raw: bytes, make: Make) -> Any:
+    """The value of one field by itself. Raises ProtocolError."""
+    return _value(op, raw, _Reader(raw, 0, ""), 0, make)
+
+
 def _int(op: Op, raw: bytes, reader: _Reader, at: int) -> int:
     if not raw:
         return 0
@@ -185,10 +190,11 @@ def _write(ops: tuple[Op, ...], regs: list[Any], out: bytearray, name: str, flat
                     mask |= bit
             out += b"%d\0" % mask
         else:
-            out += _text(op, regs[op.reg], name).encode("utf-8") + b"\0"
+            out += text_of(op, regs[op.reg], name).encode("utf-8") + b"\0"
 
 
-def _text(op: Op, value: Any, name: str) -> str:
+def text_of(op: Op, value: Any, name: str) -> str:
+    """The text of one value, without its end. Raises RequestError."""
     code = op.code
     if code is OpCode.STR:
         if op.hook is not None:
@@ -239,4 +245,4 @@ def _bad(op: Op, name: str, problem: str) -> RequestError:
 _BAD_VALUE = 320
 """The code a gateway itself gives for a request that it cannot read."""
 
-__all__ = ["Shape", "decode", "encode"]
+__all__ = ["Shape", "decode", "encode", "text_of", "value_of"]

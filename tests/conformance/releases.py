@@ -56,7 +56,7 @@ RELEASES: Mapping[str, Release] = {
 def knows(oracle: Oracle, row: Row) -> bool:
     """Whether a release has the message at all, at a server version that it can speak."""
     ids = oracle.facts["IN" if row.direction.value == "incoming" else "OUT"].values()
-    return row.id in ids and max(row.since, 0) <= oracle.max_server_version and lowest(row) <= oracle.max_server_version
+    return row.id in ids and lowest(row) <= oracle.max_server_version
 
 
 def lowest(row: Row) -> int:

@@ -19,8 +19,7 @@ from ibwire.compat.scanner import ScannerSubscription
 from ibwire.compat.tag_value import TagValue
 from ibwire.errors import ConnectError, ProtocolError, SessionLost
 from ibwire.spec.registry import OUTGOING
-
-from .links import App, FakeLink, at_gateway, from_gateway
+from tests.unit.compat.links import App, FakeLink, at_gateway, from_gateway
 
 METHODS = sorted(name for name in vars(Requests) if not name.startswith("_"))
 
@@ -184,14 +183,12 @@ def test_every_request_sends_its_message(server_version: int) -> None:
         getattr(app, name)(*arguments(name))
         sent += [type(at_gateway(payload, server_version)).__name__ for payload in app.link.sent]
         app.link.sent.clear()
-    refused = {args[3].split()[3].split(".")[0] for kind, args in app.heard if kind == "error"}
     expected = [name[0].upper() + name[1:] for name in METHODS]
-    assert len(sent) + len(app.heard) == len(METHODS) and set(sent) <= set(expected)
     if server_version == 225:
         assert sent == expected, app.heard
     else:
-        assert {code for _, code in app.codes()} == {503}, app.heard
-    assert refused is not None
+        assert sent and set(sent) < set(expected)
+        assert [code for _, code in app.codes()] == [503] * (len(METHODS) - len(sent)), app.heard
 
 
 def test_every_row_has_its_method_and_its_code() -> None:

@@ -13,10 +13,9 @@ from ibwire.compat.common import TickAttrib
 from ibwire.compat.dispatch import Dispatcher
 from ibwire.compat.wrapper import EWrapper, overridden
 from ibwire.types import structs
+from tests.unit.compat.links import Recorder, from_gateway
 
-from .links import Recorder, from_gateway
-
-BID = {"reqId": 9, "tickType": 1, "price": 187.41, "size": Decimal(300)}
+BID: dict[str, Any] = {"reqId": 9, "tickType": 1, "price": 187.41, "size": Decimal(300)}
 VERSIONS = pytest.mark.parametrize("server_version", [100, 176, 205, 225])
 
 

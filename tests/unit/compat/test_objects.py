@@ -21,6 +21,7 @@ from ibwire.compat.execution import Execution, OptionExerciseType
 from ibwire.compat.objects import make_official
 from ibwire.compat.order import Order, OrderComboLeg
 from ibwire.compat.tag_value import TagValue
+from ibwire.spec.model import Direction
 from ibwire.spec.registry import by_name
 from ibwire.spec.structs import ALL
 from ibwire.types import incoming, outgoing, structs
@@ -161,7 +162,7 @@ def test_a_new_object_holds_what_an_empty_message_decodes_to(name: str) -> None:
         if attribute in ("fundAssetType", "fundDistributionPolicyIndicator", "optExerciseOrLapseType"):
             assert made[attribute].name == "NoneItem"
             continue
-        expected = default_of(shape.regs[shape.index[attribute]], Profile.OFFICIAL, Dialect.TEXT)
+        expected = default_of(shape.regs[shape.index[attribute]], Profile.OFFICIAL, Dialect.TEXT, Direction.INCOMING)
         assert made[attribute] == (list(expected) if isinstance(expected, tuple) else expected), attribute
 
 

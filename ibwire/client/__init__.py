@@ -1,0 +1,29 @@
+"""The typed front door: :func:`connect` gives a :class:`Client`.
+
+::
+
+    with ibwire.connect("sim") as ib:
+        aapl = ib.qualify(stock("AAPL"))
+        for quote in ib.quotes(aapl, timeout=10):
+            ...
+"""
+
+from __future__ import annotations
+
+from ibwire.client.account import AccountValue, Position, Positions
+from ibwire.client.facade import Client, connect
+from ibwire.client.orders import OrderHandle, Orders
+from ibwire.client.quotes import Quote
+from ibwire.client.stream import QuoteStream
+
+__all__ = [
+    "AccountValue",
+    "Client",
+    "OrderHandle",
+    "Orders",
+    "Position",
+    "Positions",
+    "Quote",
+    "QuoteStream",
+    "connect",
+]

@@ -1,0 +1,317 @@
+"""Client and connect."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Final, Self
+
+from ibwire.client.account import AccountValue, Position, Positions
+from ibwire.client.core import Core, LinkLike
+from ibwire.client.orders import Orders
+from ibwire.client.quotes import Quote
+from ibwire.client.stream import QuoteStream
+from ibwire.config import Settings
+from ibwire.errors import ConnectError, RequestError, WaitTimeout
+from ibwire.io.link import Link
+from ibwire.types import incoming, outgoing
+from ibwire.types.structs import Contract, ContractDetails
+
+__all__ = ["Client", "connect"]
+
+SUMMARY_TAGS: Final = (
+    "AccountType,NetLiquidation,TotalCashValue,SettledCash,BuyingPower,EquityWithLoanValue,GrossPositionValue,"
+    "InitMarginReq,MaintMarginReq,AvailableFunds,ExcessLiquidity"
+)
+_SIM_SERVER: Final = "ibwire.sim.server"
+"""The embedded gateway stands above this module in the layers, as a peer: it is started by name, and only for
+``connect("sim")``; nothing here knows what is inside it."""
+_NO_DEFINITION: Final = 200
+_SHOWN: Final = 5
+
+
+def connect(target: str, **settings: Any) -> Client:
+    """Connect to a gateway and wait until it is ready.
+
+    Parameters
+    ----------
+    target : str
+        ``sim`` starts the embedded simulated gateway (no account, no money, no internet) and connects to it.
+        ``paper`` and ``live`` connect to a TWS or IB Gateway that runs; nothing else is ever chosen instead.
+    **settings
+        See :class:`~ibwire.config.Settings`; ``live`` wants ``confirm=``.
+
+    Returns
+    -------
+    Client
+        A context manager; leaving it closes the connection.
+
+    Raises
+    ------
+    ConfigError : a setting is wrong, or a live connection is not confirmed; nothing was opened.
+    ConnectError : nobody answers, or the gateway refuses; the message names the address and says what to do.
+    """
+    wanted = Settings.make(target, **settings)
+    with ExitStack() as stack:
+        if target == "sim":
+            server = stack.enter_context(_embedded(wanted))
+            host, port = server.host, server.port
+        else:
+            server = None
+            host, port = wanted.address
+        client = Client(wanted, _open(wanted, host, port), (host, port), server)
+        client.keep(stack.pop_all())
+        if target == "paper":
+            client.refuse_live_accounts()
+        return client
+
+
+def _embedded(settings: Settings) -> Any:
+    rate = {"rate": settings.ticks_per_s} if settings.ticks_per_s else {}
+    return importlib.import_module(_SIM_SERVER).serve(seed=settings.seed, **rate)
+
+
+def _open(settings: Settings, host: str, port: int) -> LinkLike:
+    try:
+        return Link.open(
+            host,
+            port,
+            client_id=settings.client_id,
+            max_server_version=settings.max_server_version,
+            connect_options=settings.connect_options,
+            timeout_ms=settings.timeout_s * 1000,
+            start=False,  # cursors first, so that nothing is missed
+        )
+    except ConnectError as error:
+        where = f"{host}:{port}"
+        if where in str(error):
+            raise
+        raise ConnectError(f"{where}: {error}") from error
+
+
+class Client:
+    """A session with a gateway. Made by :func:`connect`; any thread may use it, but not a child process after fork.
+
+    Attributes
+    ----------
+    settings : Settings
+    address : tuple of (str, int)
+        Host and port of the gateway.
+    orders : Orders
+        Placing, cancelling and following orders.
+    simulator : ibwire.sim.server.Server or None
+        The embedded gateway of ``connect("sim")``.
+    """
+
+    def __init__(
+        self, settings: Settings, link: LinkLike, address: tuple[str, int], simulator: Any | None = None
+    ) -> None:
+        self.settings = settings
+        self.address = address
+        self.simulator = simulator
+        self._resources = ExitStack()
+        self._core = Core(settings, link)
+        self._core.start()
+        self.orders: Orders = self._core.orders
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        host, port = self.address
+        state = "lost" if self._core.lost is not None else "open"
+        return f"<Client {self.settings.target} {host}:{port} version {self.server_version} {state}>"
+
+    # -- the session -------------------------------------------------------------------------------------------------
+
+    @property
+    def server_version(self) -> int:
+        """The version agreed with the gateway."""
+        return self._core.link.server_version
+
+    @property
+    def dialect(self) -> str:
+        """How orders go out at this version: ``proto`` or ``text``."""
+        return self._core.dialect(outgoing.PlaceOrder)
+
+    @property
+    def last_message(self) -> str:
+        """IB's name of the message that came last, market data aside."""
+        return self._core.intake.last_message
+
+    @property
+    def accounts(self) -> list[str]:
+        """Accounts of the login."""
+        return list(self._core.intake.accounts)
+
+    @property
+    def client_id(self) -> int:
+        """Our client id."""
+        return self._core.client_id
+
+    @property
+    def notices(self) -> list[tuple[int, str]]:
+        """The latest (code, text) from the gateway that belonged to no request and no order."""
+        with self._core.lock:
+            return list(self._core.intake.notices)
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Counts since the start: messages and bytes in, bad_frames, unknown (ids), extra, and sent (messages out)."""
+        return {**self._core.link.decoder.stats, "sent": self._core.sent + 1}
+
+    def keep(self, resources: ExitStack) -> None:
+        """Close these after the connection."""
+        self._resources = resources
+
+    def refuse_live_accounts(self) -> None:
+        """Close and raise ConnectError if any account of the login is not a paper account (which begin with D)."""
+        live = [account for account in self.accounts if not account.startswith("D")]
+        if live:
+            self.close()
+            raise ConnectError(
+                f"paper was asked for, but {self.address[0]}:{self.address[1]} has a live account",
+                hint='log in to paper trading, or say connect("live")',
+            )
+
+    def close(self) -> None:
+        """End the session (and the embedded gateway). Orders live on at the broker. Twice is harmless."""
+        self._core.close()
+        self._resources.close()
+
+    # -- contracts ---------------------------------------------------------------------------------------------------
+
+    def contract_details(self, contract: Contract, timeout: float | None = None) -> list[ContractDetails]:
+        """Everything the gateway knows about the contracts that fit a description.
+
+        Parameters
+        ----------
+        contract : Contract
+            As much of it as is known.
+        timeout : float, optional
+            Seconds; by default ``timeout_s``.
+
+        Raises
+        ------
+        RequestError : code 200, nothing fits.
+        WaitTimeout, SessionLost : no answer.
+        """
+        reqId = self._core.take_request_id()
+        request = outgoing.ReqContractDetails(reqId, contract)
+        rows = self._core.ask(request, incoming.ContractData, incoming.ContractDetailsEnd, reqId, timeout)
+        return [row.contractDetails for row in rows]
+
+    def qualify(self, contract: Contract, timeout: float | None = None) -> Contract:
+        """The one contract that a description means, with conId and everything else filled in.
+
+        Raises
+        ------
+        RequestError : code 200, nothing fits, or several do; then the message lists them.
+        WaitTimeout, SessionLost : no answer.
+        """
+        found = self.contract_details(contract, timeout)
+        by_id = {details.contract.conId: details.contract for details in reversed(found)}
+        if len(by_id) == 1:
+            return next(iter(by_id.values()))
+        name = contract.localSymbol or contract.symbol or str(contract.conId)
+        if not by_id:
+            raise RequestError(_NO_DEFINITION, f"no contract fits {name!r}", hint="check symbol, type and currency")
+        shown = [_describe(one) for one in list(by_id.values())[:_SHOWN]]
+        more = f" and {len(by_id) - _SHOWN} more" if len(by_id) > _SHOWN else ""
+        raise RequestError(
+            _NO_DEFINITION,
+            f"{len(by_id)} contracts fit {name!r}: {'; '.join(shown)}{more}",
+            hint="say more: expiry, strike, exchange, primaryExchange or conId",
+        )
+
+    # -- market data -------------------------------------------------------------------------------------------------
+
+    def stream(self, contracts: Sequence[Contract], generic_ticks: str = "") -> QuoteStream:
+        """Subscribe to the quotes of several contracts; see :class:`QuoteStream`."""
+        return QuoteStream(self._core, contracts, generic_ticks)
+
+    def quotes(self, contract: Contract, timeout: float = 10.0) -> Iterator[Quote]:
+        """Quotes of one contract, for as long as they are asked for.
+
+        Each one is the newest there is: changes that came while the loop's body ran are merged into it. Leaving the
+        loop ends the subscription.
+
+        Parameters
+        ----------
+        contract : Contract
+            See :meth:`qualify`.
+        timeout : float
+            Seconds to wait for each change.
+
+        Raises
+        ------
+        MarketDataError : the gateway refused or ended the subscription.
+        SessionLost : the connection is gone.
+        WaitTimeout : no change within `timeout`.
+        """
+        with self.stream([contract]) as stream:
+            while True:
+                if not stream.update(timeout):
+                    name = contract.localSymbol or contract.symbol
+                    raise WaitTimeout(f"no quote of {name} within {timeout:g} s", hint="is its market open?")
+                yield stream.quote()
+
+    # -- account -----------------------------------------------------------------------------------------------------
+
+    def positions(self, timeout: float | None = None) -> Positions:
+        """What the accounts hold now, by contract.
+
+        Raises
+        ------
+        WaitTimeout, SessionLost : no answer.
+        """
+        with self._core.one_at_a_time("positions"):
+            try:
+                rows = self._core.ask(
+                    outgoing.ReqPositions(), incoming.Position, incoming.PositionEnd, None, timeout
+                )
+            finally:
+                self._core.try_send(outgoing.CancelPositions())
+        held = {(row.account, row.contract.conId): row for row in rows}
+        return Positions(
+            [
+                Position(row.account, row.contract, row.position, row.avgCost)
+                for row in held.values()
+                if row.position is not None
+            ]
+        )
+
+    def account_summary(self, tags: str = SUMMARY_TAGS, timeout: float | None = None) -> list[AccountValue]:
+        """Values of every account.
+
+        Parameters
+        ----------
+        tags : str
+            IB's tag names, separated by commas.
+
+        Raises
+        ------
+        RequestError : the gateway refused. WaitTimeout, SessionLost : no answer.
+        """
+        reqId = self._core.take_request_id()
+        request = outgoing.ReqAccountSummary(reqId, "All", tags)
+        try:
+            rows = self._core.ask(request, incoming.AccountSummary, incoming.AccountSummaryEnd, reqId, timeout)
+        finally:
+            self._core.try_send(outgoing.CancelAccountSummary(reqId))
+        return [AccountValue(row.account, row.tag, row.value, row.currency) for row in rows]
+
+
+def _describe(contract: Contract) -> str:
+    parts = [contract.localSymbol or contract.symbol, contract.secType, contract.lastTradeDateOrContractMonth]
+    if contract.strike:
+        parts.append(f"{contract.strike:g}{contract.right}")
+    parts += [contract.primaryExchange or contract.exchange, contract.currency, f"conId {contract.conId}"]
+    return " ".join(part for part in parts if part)
