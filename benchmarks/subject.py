@@ -10,12 +10,17 @@ import importlib
 from collections.abc import Callable
 from types import ModuleType
 
+from ibwire.wire import hot
 
-def _compiled() -> ModuleType:
+SERVER_VERSION = {"t176": 176, "p225": 225}
+RING_RECORDS = 16384
+
+
+def _compiled(name: str) -> ModuleType:
     try:
-        return importlib.import_module("ibwire._fastdecode")
+        return importlib.import_module(f"ibwire.{name}")
     except ImportError as error:
-        raise RuntimeError("ibwire is not built: there is no ibwire._fastdecode to measure") from error
+        raise RuntimeError(f"ibwire is not built: there is no ibwire.{name} to measure") from error
 
 
 def decoder(dialect: str, data: bytes) -> Callable[[], int]:
@@ -31,5 +36,7 @@ def decoder(dialect: str, data: bytes) -> Callable[[], int]:
     RuntimeError
         The compiled decoder is not there.
     """
-    _compiled()
-    raise RuntimeError(f"ibwire._fastdecode does not decode {len(data)} bytes of {dialect} into records yet")
+    ring, fast = _compiled("_ring"), _compiled("_fastdecode")
+    market = ring.MarketRing(RING_RECORDS)
+    stream = fast.StreamDecoder(hot.tables(SERVER_VERSION[dialect]), market, ring.LogRing(), ring.LogRing())
+    return lambda: int(stream.receive(data, 1))

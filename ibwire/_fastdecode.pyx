@@ -1109,7 +1109,6 @@ cdef class StreamDecoder:
     ----------
     tables : what ``wire.hot.tables`` makes for the agreed server version.
     market, orders, control : the rings to fill. This decoder is their only producer.
-    explain : called with (payload,) of a frame that could not be decoded; returns what is wrong, as text.
 
     Notes
     -----
@@ -1121,7 +1120,6 @@ cdef class StreamDecoder:
     cdef MarketRing market
     cdef LogRing orders
     cdef LogRing control
-    cdef object explain
     cdef readonly uint64_t seq   # of the last message
     cdef Stats counts
     cdef uint8_t *pending
@@ -1131,15 +1129,14 @@ cdef class StreamDecoder:
     cdef uint8_t *scratch
     cdef int failure          # 0, or why receive stops: 1 framing, 2 backlog, 3 memory
     cdef uint64_t bad_length
-    cdef readonly object closed_by
 
     def __cinit__(self, dict tables not None, MarketRing market not None, LogRing orders not None,
-                  LogRing control not None, explain=None):
+                  LogRing control not None):
         cdef int most = 1
         cdef Plan *plan
         memset(self.plans, 0, sizeof(self.plans))
         self.raw_ids = tables["raw_ids"]
-        self.market, self.orders, self.control, self.explain = market, orders, control, explain
+        self.market, self.orders, self.control = market, orders, control
         for base, rows in ((0, tables["text"]), (256, tables["proto"])):
             for number, (route, parts, made) in rows.items():
                 if not 0 <= number < 256:
@@ -1415,7 +1412,7 @@ def tools(plain):
 
 
 @cython.final
-cdef class TextOp:
+cdef class _TextOp:
     cdef int code
     cdef Py_ssize_t reg
     cdef bint nullable
@@ -1433,15 +1430,15 @@ cdef class TextOp:
     cdef Py_ssize_t init_size
     cdef list init
     cdef tuple lists
-    cdef object shape        # Layout of an element, or None
+    cdef object shape        # _Layout of an element, or None
     cdef str name
 
 
 cdef list text_ops(ops):
     cdef list out = []
-    cdef TextOp made
+    cdef _TextOp made
     for op in ops:
-        made = TextOp.__new__(TextOp)
+        made = _TextOp.__new__(_TextOp)
         made.code = op.code
         made.reg = op.reg
         made.nullable = op.nullable
@@ -1464,7 +1461,7 @@ cdef list text_ops(ops):
 
 
 @cython.final
-cdef class Layout:
+cdef class _Layout:
     """A shape in a form that is quick to walk."""
     cdef str name
     cdef tuple names
@@ -1477,10 +1474,10 @@ cdef class Layout:
 cdef dict _layouts = {}
 
 
-cdef Layout layout_of(shape):
-    cdef Layout made = _layouts.get(id(shape))
+cdef _Layout layout_of(shape):
+    cdef _Layout made = _layouts.get(id(shape))
     if made is None:
-        made = Layout.__new__(Layout)
+        made = _Layout.__new__(_Layout)
         made.name, made.names, made.shape = shape.name, shape.names, shape
         made.offsets = [c[0] for c in shape.children]
         made.subs = [layout_of(c[1]) if c[1] is not None else None for c in shape.children]
@@ -1489,10 +1486,10 @@ cdef Layout layout_of(shape):
     return made
 
 
-cdef list values_of(Layout layout, list regs, Py_ssize_t base, make):
+cdef list values_of(_Layout layout, list regs, Py_ssize_t base, make):
     cdef list values = []
     cdef Py_ssize_t i, offset, presence
-    cdef Layout sub
+    cdef _Layout sub
     for i in range(len(layout.offsets)):
         offset = base + <Py_ssize_t>layout.offsets[i]
         sub = layout.subs[i]
@@ -1509,7 +1506,7 @@ cdef list values_of(Layout layout, list regs, Py_ssize_t base, make):
 
 def build_message(shape, list regs not None, make, str name not None):
     """Registers to the object of a message (twin of ``plan.build`` one level up)."""
-    cdef Layout layout = layout_of(shape)
+    cdef _Layout layout = layout_of(shape)
     return make(name, layout.names, values_of(layout, regs, 0, make))
 
 
@@ -1520,7 +1517,7 @@ cdef list fresh(list init, tuple lists):
     return regs
 
 
-cdef object text_value(TextOp op, const uint8_t *p, int n):
+cdef object text_value(_TextOp op, const uint8_t *p, int n):
     # The value of a field, or NotImplemented for the plain twin.
     cdef int64_t whole = 0
     cdef double number = 0
@@ -1554,13 +1551,13 @@ cdef object text_value(TextOp op, const uint8_t *p, int n):
 
 
 @cython.final
-cdef class TextCursor:
+cdef class _TextCursor:
     cdef const uint8_t *p
     cdef const uint8_t *end
     cdef bint bad
 
 
-cdef int take_field(TextCursor c, const uint8_t **start):
+cdef int take_field(_TextCursor c, const uint8_t **start):
     cdef const uint8_t *at
     start[0] = c.p
     if c.p >= c.end:
@@ -1572,9 +1569,9 @@ cdef int take_field(TextCursor c, const uint8_t **start):
     return <int>(at - start[0])
 
 
-cdef bint text_run(list ops, list regs, TextCursor c, make) except -1:
+cdef bint text_run(list ops, list regs, _TextCursor c, make) except -1:
     # False: the plain twin shall do it all again and say what is wrong.
-    cdef TextOp op
+    cdef _TextOp op
     cdef const uint8_t *p = NULL
     cdef int n
     cdef int64_t whole
@@ -1612,8 +1609,8 @@ cdef bint text_run(list ops, list regs, TextCursor c, make) except -1:
                 if op.shape is None:
                     elements.append(inner[0])
                 else:
-                    elements.append(make((<Layout>op.shape).name, (<Layout>op.shape).names,
-                                         values_of(<Layout>op.shape, inner, 0, make)))
+                    elements.append(make((<_Layout>op.shape).name, (<_Layout>op.shape).names,
+                                         values_of(<_Layout>op.shape, inner, 0, make)))
                 whole -= 1
             regs[op.reg] = elements
             continue
@@ -1630,7 +1627,7 @@ def text_decode(plan, payload not None, Py_ssize_t start, make):
     """Twin of ``wire.text.decode``: (registers, extra bytes), or None where that one raises."""
     cdef bytes data = bytes(payload)
     cdef list ops = plan.extra.get("text_ops")
-    cdef TextCursor c = TextCursor.__new__(TextCursor)
+    cdef _TextCursor c = _TextCursor.__new__(_TextCursor)
     cdef list regs
     if ops is None:
         ops = plan.extra["text_ops"] = text_ops(plan.text)
@@ -1649,7 +1646,7 @@ def text_decode(plan, payload not None, Py_ssize_t start, make):
 # ------------------------------------------------------------------------------------------------ protobuf, whole
 
 @cython.final
-cdef class FieldOp:
+cdef class _FieldOp:
     cdef int number
     cdef int code
     cdef int wire
@@ -1663,16 +1660,16 @@ cdef class FieldOp:
     cdef dict table
     cdef list init
     cdef tuple lists
-    cdef Layout shape
+    cdef _Layout shape
     cdef list bits
     cdef object source
 
 
 cdef dict field_ops(table):
     cdef dict out = {}
-    cdef FieldOp made
+    cdef _FieldOp made
     for number, op in table.ops.items():
-        made = FieldOp.__new__(FieldOp)
+        made = _FieldOp.__new__(_FieldOp)
         made.number = number
         made.code = op.code
         made.wire = wire_of(op.code)
@@ -1695,7 +1692,7 @@ cdef dict field_ops(table):
     return out
 
 
-cdef object scalar_value(FieldOp op, int code, Ctx *c, const uint8_t *end):
+cdef object scalar_value(_FieldOp op, int code, Ctx *c, const uint8_t *end):
     # The value as the plain twin's scalar() gives it; NotImplemented: broken.
     cdef uint64_t value = 0
     cdef double number
@@ -1720,7 +1717,7 @@ cdef object scalar_value(FieldOp op, int code, Ctx *c, const uint8_t *end):
     return <int64_t>value
 
 
-cdef object converted(FieldOp op, value):
+cdef object converted(_FieldOp op, value):
     if op.odd:
         return _plain.proto_value(op.source, value)
     if op.nullable and value == op.unset:
@@ -1730,7 +1727,7 @@ cdef object converted(FieldOp op, value):
 
 cdef bint proto_run(dict table, list regs, Ctx *c, const uint8_t *end, make, Py_ssize_t *unknown) except -1:
     cdef uint64_t key = 0, size = 0
-    cdef FieldOp op
+    cdef _FieldOp op
     cdef int wire
     cdef const uint8_t *stop
     cdef list inner
@@ -1807,7 +1804,7 @@ cdef bint proto_run(dict table, list regs, Ctx *c, const uint8_t *end, make, Py_
     return True
 
 
-cdef object converted_list(FieldOp op, value):
+cdef object converted_list(_FieldOp op, value):
     return _plain.proto_value(op.source, value)
 
 
@@ -1835,7 +1832,7 @@ def proto_decode(plan, payload not None, Py_ssize_t start, make):
 # ------------------------------------------------------------------------------------------------ encode
 
 cdef bint text_write(list ops, list regs, bytearray out, str name, flatten) except -1:
-    cdef TextOp op
+    cdef _TextOp op
     cdef int64_t mask
     for op in ops:
         if op.code == OP_WHEN:
@@ -1845,7 +1842,7 @@ cdef bint text_write(list ops, list regs, bytearray out, str name, flatten) exce
             elements = regs[op.reg] or ()
             out += b"%d\0" % len(elements)
             for element in elements:
-                inner = [element] if op.shape is None else flatten((<Layout>op.shape).shape, element, op.init)
+                inner = [element] if op.shape is None else flatten((<_Layout>op.shape).shape, element, op.init)
                 text_write(op.body, inner, out, name, flatten)
         elif op.code == 9:
             continue
@@ -1862,7 +1859,7 @@ cdef bint text_write(list ops, list regs, bytearray out, str name, flatten) exce
     return True
 
 
-cdef int text_put(TextOp op, value, bytearray out, str name) except -1:
+cdef int text_put(_TextOp op, value, bytearray out, str name) except -1:
     # The usual values here; everything else as the plain twin writes it.
     cdef type kind = type(value)
     if not op.odd:

@@ -19,7 +19,7 @@ from ibwire.types.constructors import forex, limit, stock
 from ibwire.types.structs import Contract
 
 if TYPE_CHECKING:
-    from ibwire.client import Client, OrderHandle, Quote, QuoteStream
+    from ibwire.client import Client, OrderHandle, QuoteStream
 
 DESCRIPTION = """
 Start the simulated gateway on a free loopback port, connect to it over a real socket with the real protocol, stream
@@ -76,10 +76,8 @@ class Demo:
         print(text, file=self.out, flush=True)
 
     def run(self) -> int:
-        begin_ns = time.perf_counter_ns()
         with ibwire.connect("sim", seed=self.seed, ticks_per_s=TICKS_PER_S) as ib:
-            ready_ms = (time.perf_counter_ns() - begin_ns) / 1e6
-            self._introduce(ib, ready_ms)
+            self._introduce(ib)
             self.rows = [self._row(ib, symbol) for symbol in SYMBOLS]
             with ib.stream([row.contract for row in self.rows]) as stream:
                 self._started_s = time.perf_counter()
@@ -94,14 +92,14 @@ class Demo:
 
     # -- before ------------------------------------------------------------------------------------------------------
 
-    def _introduce(self, ib: Client, ready_ms: float) -> None:
+    def _introduce(self, ib: Client) -> None:
         host, port = ib.address
         self.say(f"ibwire {ibwire.__version__}   simulated gateway {host}:{port} (no account, no money, no internet)")
         dialect = "protobuf" if ib.dialect == "proto" else "text"
         account = ", ".join(ib.accounts)
         self.say(
             f"handshake      server version {ib.server_version}, {dialect}, client {ib.client_id}, account {account}"
-            f"   {ready_ms:.1f} ms"
+            f"   {ib.connect_ms:.1f} ms"
         )
         self.say()
 
@@ -149,7 +147,7 @@ class Demo:
             age = _span(statistics.median(row.ages_ns)) if row.ages_ns else "-"
             bid = f"{_price(quote.bid, row.digits)} x {_size(quote.bid_size)}"
             ask = f"{_price(quote.ask, row.digits)} x {_size(quote.ask_size)}"
-            yield f" {row.symbol:<10}{bid:>20}{ask:>20}{_price(_last(quote), row.digits):>12}{rate:>11}{age:>9}"
+            yield f" {row.symbol:<10}{bid:>20}{ask:>20}{_price(quote.last, row.digits):>12}{rate:>11}{age:>9}"
 
     # -- the order ---------------------------------------------------------------------------------------------------
 
@@ -207,11 +205,6 @@ class Demo:
         )
         self.say(f"the last frame, explained:  ibwire explain {last_message} --at {version}")
         self.say('next: examples/first.py | coming from ibapi: README "Migrate" | make test')
-
-
-def _last(quote: Quote) -> float:
-    """A currency pair has no last trade; the middle stands for it nowhere: the column stays empty."""
-    return quote.last
 
 
 def _price(value: float, digits: int) -> str:

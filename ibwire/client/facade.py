@@ -15,6 +15,7 @@ from ibwire.client.quotes import Quote
 from ibwire.client.stream import QuoteStream
 from ibwire.config import Settings
 from ibwire.errors import ConnectError, RequestError, WaitTimeout
+from ibwire.io import clock
 from ibwire.io.link import Link
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import Contract, ContractDetails
@@ -61,7 +62,9 @@ def connect(target: str, **settings: Any) -> Client:
         else:
             server = None
             host, port = wanted.address
+        begin_ns = clock.now_ns()
         client = Client(wanted, _open(wanted, host, port), (host, port), server)
+        client.connect_ms = (clock.now_ns() - begin_ns) / 1e6
         client.keep(stack.pop_all())
         if target == "paper":
             client.refuse_live_accounts()
@@ -101,6 +104,8 @@ class Client:
         Host and port of the gateway.
     orders : Orders
         Placing, cancelling and following orders.
+    connect_ms : float
+        How long connecting took, from opening the socket to the last of account and ids.
     simulator : ibwire.sim.server.Server or None
         The embedded gateway of ``connect("sim")``.
     """
@@ -111,6 +116,7 @@ class Client:
         self.settings = settings
         self.address = address
         self.simulator = simulator
+        self.connect_ms = 0.0
         self._resources = ExitStack()
         self._core = Core(settings, link)
         self._core.start()
@@ -165,7 +171,7 @@ class Client:
     @property
     def stats(self) -> dict[str, int]:
         """Counts since the start: messages and bytes in, bad_frames, unknown (ids), extra, and sent (messages out)."""
-        return {**self._core.link.decoder.stats, "sent": self._core.sent + 1}
+        return {**self._core.link.decoder.stats, "sent": self._core.sent}
 
     def keep(self, resources: ExitStack) -> None:
         """Close these after the connection."""

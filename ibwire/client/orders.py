@@ -109,7 +109,7 @@ class Orders:
 
         Raises
         ------
-        ConfigError : the order is not complete.
+        ConfigError : the order is not complete, or names one that has ended.
         RiskRejected : TWS has no connection to IB; nothing was sent.
         UnsupportedByServer : the gateway's version cannot carry a value; nothing was sent.
         SessionLost : the connection is gone or broke while sending. The handle's state says whether bytes left.
@@ -119,15 +119,20 @@ class Orders:
         if not order.action or not order.orderType:
             raise ConfigError("an order without action or orderType", hint="use limit() or market()")
         core = self._core
-        order = copy.copy(order)
+        contract, order = copy.copy(contract), copy.copy(order)
         # Held until the bytes are out: placements of several threads leave in the order of their ids.
         with core.lock:
             core.check_usable()
             if core.intake.broker_lost:
                 raise RiskRejected(core.intake.broker_lost, policy="connectivity", hint="wait for code 1101 or 1102")
+            known = core.table.get(order.orderId) if order.orderId else None
+            if known is not None and known.is_done:
+                problem = f"order {order.orderId} is {known.state.label}"
+                raise ConfigError(problem, hint="set orderId to 0 to place anew")
             order.orderId = order.orderId or core.take_order_id()
+            core.use_order_id(order.orderId)
             order.clientId = core.client_id
-            payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, copy.copy(contract), order))
+            payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, contract, order))
             view = core.table.on_place(order.orderId, contract, order, clock.now_ns(), 4 + len(payload), dialect)
             core.send_order(order.orderId, payload)
         core.changed()

@@ -3,8 +3,10 @@
 Reading order: `rng` (numbers that are the same on every machine), `clock` (virtual time), `reference`, `instruments`
 and `universe` (what can be traded), `market` (quotes), `orders` (what goes into matching and what comes out), `checks`
 (what is refused and with which code), `matching` (orders against the market), `account` (cash, positions, profit and
-loss).
+loss); then the gateway around it: `gateway` (clients, and who answers what), `client` (one client's session),
+`on_market`, `on_contracts`, `on_orders` and `on_account` (the answers), `refusals` (what has none yet), `replies` (from
+the world to messages). `server` puts it on a loopback socket.
 
-Nothing here reads a wall clock, opens a socket, starts a thread or imports the client's own session and order code:
-the simulator must not share the client's opinions.
+Nothing here but `server` reads a wall clock, opens a socket or starts a thread; nothing at all imports the client's own
+session and order code: the simulator must not share the client's opinions.
 """

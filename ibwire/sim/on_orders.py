@@ -81,8 +81,8 @@ def open_orders(gateway: Gateway, orders: Iterable[OrderSnapshot]) -> Iterable[A
 
 
 def place_order(session: ClientSession, message: outgoing.PlaceOrder) -> None:
-    gateway, size = session.gateway, message.order.totalQuantity
-    if size is not None and size.is_finite() and is_absurd(size):
+    gateway, size = session.gateway, replies.decimal_of(message.order.totalQuantity)
+    if size is not None and is_absurd(size):
         session.error(message.orderId, 321, "Invalid request: the order size is absurd")
         return
     gateway.engine.place(replies.order_request(message, session.owner(), gateway.resolve(message.contract)))

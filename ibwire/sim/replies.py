@@ -34,7 +34,7 @@ _RIGHTS = {"CALL": "C", "PUT": "P", "C": "C", "P": "P"}
 _NO_RIGHT = frozenset({"", "?", "0"})
 
 
-def decimal_of(value: float | Decimal | None) -> Decimal | None:
+def decimal_of(value: float | int | Decimal | None) -> Decimal | None:
     """A number of a message as the shortest Decimal that stands for it; None for none or no finite number."""
     if value is None:
         return None
@@ -132,7 +132,7 @@ def order_request(message: outgoing.PlaceOrder, clientId: int, instrument: Instr
         instrument=instrument,
         action=order.action,
         orderType=order.orderType,
-        totalQuantity=order.totalQuantity if order.totalQuantity is not None else ZERO,
+        totalQuantity=decimal_of(order.totalQuantity) or ZERO,  # old layouts carry whole numbers
         lmtPrice=decimal_of(order.lmtPrice),
         tif=order.tif,
         account=order.account,

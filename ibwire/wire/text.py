@@ -221,8 +221,8 @@ def text_of(op: Op, value: Any, name: str) -> str:
         raise _bad(op, name, f"is the text {value!r}; give a number")
     if code is OpCode.DEC and isinstance(value, Decimal):
         return values.decimal_text(value)
-    if code is OpCode.INT and isinstance(value, float):
-        if not value.is_integer():
+    if code is OpCode.INT and isinstance(value, float | Decimal):
+        if value != value // 1:
             raise _bad(op, name, f"is {value!r}; give a whole number")
         return str(int(value))
     return values.number_text(value)

@@ -1,22 +1,26 @@
 """Where ibwire differs from an official release on purpose: each with its reason.
 
 ``test_known_differences.py`` has a test for every key here, that the official behaviour is still so. The other tests
-use the entries in four ways: ``adapt`` changes a message before either side sees it, ``ask`` changes what the official
+use the entries in five ways: ``adapt`` changes a message before either side sees it, ``ask`` changes what the official
 client alone is given, ``ignore`` names attributes that do not count, ``skip`` says that a case is not compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from decimal import Decimal
 from typing import Any
 
 from ibwire.spec import versions as V
 from ibwire.spec.model import FOREVER, Row
+from ibwire.wire.plan import Dialect
 
-from .oracle import VERSIONS, Decoded, EncodeCase, Encoded
+from .normal import JSON
+from .oracle import VERSIONS, EncodeCase
 
 BEFORE_10_37 = ("9.81.1", "10.19.4", "10.30.1")
+BEFORE_10_46 = (*BEFORE_10_37, "10.37.2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,48 +30,245 @@ class Difference:
     Attributes
     ----------
     key, reason : its name, and why we differ.
-    direction : "outgoing" or "incoming".
-    releases, rows, since, until : where it counts; no rows: all of them.
+    releases, rows, since, until, dialect : where it counts; no rows, no dialect: all of them.
     """
 
     key: str
-    direction: str
     reason: str
+    _: KW_ONLY
+    direction: str
     releases: tuple[str, ...] = VERSIONS
     rows: tuple[str, ...] = ()
     since: int = 0
     until: int = FOREVER
-    adapt: Callable[[Any, int], None] | None = None
+    dialect: Dialect | None = None
+    adapt: Callable[[Any], None] | None = None
     ask: Callable[[EncodeCase], None] | None = None
-    skip: Callable[[Any, Encoded | Decoded], bool] | None = None
+    mend_bytes: Callable[[bytes], bytes] | None = None
+    mend_calls: Callable[[list[list[JSON]]], list[list[JSON]]] | None = None
     ignore: tuple[str, ...] = ()
 
-    def counts(self, version: str, row: Row, server_version: int) -> bool:
-        """Whether it concerns that release, message and server version."""
+    def counts(self, version: str, row: Row, server_version: int, dialect: Dialect) -> bool:
+        """Whether it concerns that release, message, server version and dialect."""
         return (
             version in self.releases
             and self.direction == row.direction.value
             and (not self.rows or row.name in self.rows)
             and self.since <= server_version < self.until
+            and self.dialect in (None, dialect)
         )
+
+
+# ---------------------------------------------------------------------------------------------- outgoing
 
 
 def _cash_qty_zero(case: EncodeCase) -> None:
     case.args[2]["v"]["cashQty"] = 0
 
 
-DIFFERENCES: tuple[Difference, ...] = (
+def _whole_quantity(message: Any) -> None:
+    message.order.totalQuantity = Decimal(int(message.order.totalQuantity or 0))
+
+
+def _strike_set(message: Any) -> None:
+    contract = getattr(message, "contract", None)
+    if contract is not None and contract.strike is None:
+        contract.strike = 0.0
+
+
+def _no_news_options(message: Any) -> None:
+    message.historicalNewsOptions = []
+
+
+def _spaced_peg_types(message: Any) -> None:
+    message.order.orderType = message.order.orderType.replace("PEGB", "PEG B").replace("PEGM", "PEG M")
+
+
+def _without_option_count(official: bytes) -> bytes:
+    assert official.endswith(b"\0" + b"0\0\0")
+    return official[:-3] + b"\0"
+
+
+OUTGOING: tuple[Difference, ...] = (
     Difference(
         "placeOrder.cashQty",
-        "outgoing",
         "Below the gate of cashQty the official client takes its own unset value for a set one and refuses every order.",
+        direction="outgoing",
         rows=("placeOrder",),
         until=V.CASH_QTY,
         ask=_cash_qty_zero,
     ),
+    Difference(
+        "placeOrder.totalQuantity",
+        "Below FRACTIONAL_POSITIONS the official client cuts a fraction off the quantity without a word, and writes an "
+        "unset one as a number of 39 digits; we refuse a fraction, for it would be another order.",
+        direction="outgoing",
+        rows=("placeOrder",),
+        until=V.FRACTIONAL_POSITIONS,
+        adapt=_whole_quantity,
+    ),
+    Difference(
+        "contract.strike",
+        "Releases before 10.37 know no unset strike (theirs is 0.0) and would write the sentinel as a number.",
+        direction="outgoing",
+        releases=BEFORE_10_37,
+        adapt=_strike_set,
+    ),
+    Difference(
+        "calculate.options",
+        "Releases before 10.46 write the number of options, always 0, before the empty field of the options of option "
+        "calculations; we write what the newest writes.",
+        direction="outgoing",
+        releases=BEFORE_10_46,
+        rows=("calculateImpliedVolatility", "calculateOptionPrice"),
+        dialect=Dialect.TEXT,
+        mend_bytes=_without_option_count,
+    ),
+    Difference(
+        "reqHistoricalNews.options",
+        "Releases before 10.46 lose the options of reqHistoricalNews in text (they walk the wrong variable).",
+        direction="outgoing",
+        releases=BEFORE_10_46,
+        rows=("reqHistoricalNews",),
+        dialect=Dialect.TEXT,
+        adapt=_no_news_options,
+    ),
+    Difference(
+        "order.pegTypes",
+        "Releases before 10.30 know the pegged order types only with a space in their names.",
+        direction="outgoing",
+        releases=("9.81.1", "10.19.4"),
+        rows=("placeOrder",),
+        adapt=_spaced_peg_types,
+    ),
 )
 
+# ---------------------------------------------------------------------------------------------- incoming
 
-def differences(version: str, row: Row, server_version: int) -> Iterator[Difference]:
+
+def _no_other_funds(message: Any) -> None:
+    details = message.contractDetails
+    if details.fundAssetType == "000":
+        details.fundAssetType = "001"
+
+
+def _whole_coupon(message: Any) -> None:
+    message.contractDetails.coupon = int(message.contractDetails.coupon)
+
+
+def _set_display_size(message: Any) -> None:
+    if message.order.displaySize is None:
+        message.order.displaySize = 0
+
+
+def _no_stray_parameters(message: Any) -> None:
+    order = message.order
+    if not order.algoStrategy:
+        order.algoParams = []
+    if not order.hedgeType:
+        order.hedgeParam, order.hedgeMaxSize = "", None
+
+
+def _sizes_from_text(calls: list[list[JSON]]) -> list[list[JSON]]:
+    """Protobuf sizes that the release hands on as text, as the numbers that they are."""
+    for name, args in calls:
+        if name == "orderStatus":
+            args[2:4] = [{"d": a} if isinstance(a, str) else a for a in args[2:4]]
+    return calls
+
+
+_FIRST_PROTOBUF_LOSES = (
+    *(f"Contract.{n}" for n in ("lastTradeDate", "primaryExchange", "issuerId", "description", "deltaNeutralContract")),
+    *("ComboLeg.shortSaleSlot", "ComboLeg.shortSalesSlot"),
+    *(
+        f"Order.{n}"
+        for n in (
+            "orderId",
+            "totalQuantity",
+            "deltaNeutralSettlingFirm",
+            "ddeltaNeutralSettlingFirm",
+            "autoCancelDate",
+            "filledQuantity",
+            "refFuturesConId",
+            "shareholder",
+            "routeMarketableToBbo",
+            "parentPermId",
+            "activeStartTime",
+            "activeStopTime",
+        )
+    ),
+    *(
+        f"OrderState.{what}{when}"
+        for what in ("initMargin", "maintMargin", "equityWithLoan")
+        for when in ("Before", "Change", "After")
+    ),
+    *(f"OrderState.{n}" for n in ("completedTime", "completedStatus", "suggestedSize")),
+    *(f"OrderAllocation.{n}" for n in ("position", "positionDesired", "positionAfter")),
+    *("OrderAllocation.desiredAllocQty", "OrderAllocation.allowedAllocQty"),
+    *("Execution.shares", "Execution.cumQty"),
+)
+
+INCOMING: tuple[Difference, ...] = (
+    Difference(
+        "contractDetails.fundAssetType",
+        "The official enumeration has a comma too many at Others, so that its code 000 reads as no type at all.",
+        direction="incoming",
+        releases=("10.30.1", "10.37.2", "10.46.1"),
+        rows=("contractData", "bondContractData"),
+        since=V.FUND_DATA_FIELDS,
+        adapt=_no_other_funds,
+    ),
+    Difference(
+        "contractDetails.coupon",
+        "9.81.1 reads the coupon of a bond as an integer and fails on the gateway's decimals.",
+        direction="incoming",
+        releases=("9.81.1",),
+        rows=("bondContractData",),
+        adapt=_whole_coupon,
+    ),
+    Difference(
+        "order.displaySize",
+        "9.81.1 reads an empty display size as 0; it is unset.",
+        direction="incoming",
+        releases=("9.81.1",),
+        rows=("openOrder", "completedOrder"),
+        adapt=_set_display_size,
+    ),
+    Difference(
+        "order.pegTypes.received",
+        "Releases before 10.30 know the pegged order types only with a space in their names, and lose their place in "
+        "the message when it comes without.",
+        direction="incoming",
+        releases=("9.81.1", "10.19.4"),
+        rows=("openOrder", "completedOrder"),
+        adapt=_spaced_peg_types,
+    ),
+    Difference(
+        "order.strayParameters",
+        "In protobuf the official client drops algorithm parameters without an algorithm and hedge parameters without "
+        "a hedge type; we hand on what was sent.",
+        direction="incoming",
+        releases=("10.37.2", "10.46.1"),
+        rows=("openOrder", "completedOrder"),
+        since=V.PROTOBUF,
+        adapt=_no_stray_parameters,
+    ),
+    Difference(
+        "10.37.2.protobuf",
+        "The first protobuf decoder loses fields of contracts, orders and legs, writes two under wrong names, and hands "
+        "on sizes as text and margins as floats.",
+        direction="incoming",
+        releases=("10.37.2",),
+        rows=("orderStatus", "openOrder", "execDetails"),
+        dialect=Dialect.PROTO,
+        mend_calls=_sizes_from_text,
+        ignore=_FIRST_PROTOBUF_LOSES,
+    ),
+)
+
+DIFFERENCES: tuple[Difference, ...] = (*OUTGOING, *INCOMING)
+
+
+def differences(version: str, row: Row, server_version: int, dialect: Dialect) -> list[Difference]:
     """Those that concern a case."""
-    return (d for d in DIFFERENCES if d.counts(version, row, server_version))
+    return [d for d in DIFFERENCES if d.counts(version, row, server_version, dialect)]

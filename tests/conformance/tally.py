@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from .known_differences import Difference
 
 
 @dataclass(slots=True)
 class Count:
-    """Of one release and direction: cases compared, cases not compared (known), rows, server versions, differences."""
+    """Of one release and direction: cases compared, their rows, server versions and known differences."""
 
     cases: int = 0
-    known: int = 0
     rows: set[str] = field(default_factory=set)
     versions: set[int] = field(default_factory=set)
     differences: set[str] = field(default_factory=set)
 
-    def add(self, row: str, version: int) -> None:
+    def add(self, row: str, version: int, known: Iterable[Difference]) -> None:
         self.cases += 1
         self.rows.add(row)
         self.versions.add(version)
+        self.differences.update(d.key for d in known)
 
 
 class Tally:
@@ -36,7 +39,7 @@ class Tally:
             out.append(
                 f"{version:>8} {direction:<9} {c.cases:>7,} cases equal, {len(c.rows):>3} messages, "
                 f"{len(c.versions):>3} server versions ({min(c.versions, default=0)}..{max(c.versions, default=0)}), "
-                f"{len(c.differences):>2} known differences met, {c.known:>5,} cases left out for them"
+                f"{len(c.differences):>2} known differences"
             )
         return out + [f"{name}: {text}" for name, text in self.notes.items()]
 

@@ -81,6 +81,7 @@ class RawClient:
 def server() -> Iterator[Server]:
     with serve(seed=7, rate=200, time_scale=5.0) as running:
         yield running
+        print(*running.problems, sep="\n")  # shown when a test fails
 
 
 def is_filled(message: Any) -> bool:
