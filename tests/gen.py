@@ -23,7 +23,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "multiplier": ("", "100", "0.5", "1000"),
     "lastTradeDateOrContractMonth": ("", "20261218", "202612"),
     "maturity": ("", "20361218"),
-    "lastTradeTime": ("",),
+    "lastTradeTime": ("", "16:00"),
     "exchange": ("SMART", "IBKRATS", "NYSE", ""),
     "fundAssetType": ("000", "001", "005", "None"),
     "fundDistributionPolicyIndicator": ("N", "Y", "None"),

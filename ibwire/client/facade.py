@@ -190,7 +190,8 @@ class Client:
     def close(self) -> None:
         """End the session (and the embedded gateway). Orders live on at the broker. Twice is harmless."""
         self._core.close()
-        self._resources.close()
+        if not self._core.is_forked:
+            self._resources.close()
 
     # -- contracts ---------------------------------------------------------------------------------------------------
 

@@ -123,9 +123,11 @@ class EClient(Requests):
 
     def _ibwire_open(self, host: str, port: int, options: str) -> Link:
         connector = type(self)._ibwire_connector
-        if connector is None:
-            raise ConnectError("no transport is set", hint="EClient needs a connector")
-        return connector(host, port, options)
+        if connector is not None:
+            return connector(host, port, options)
+        from ibwire.io.payloads import PayloadLink  # sockets and threads only once a connection is wanted
+
+        return PayloadLink(host, port, options)
 
     def startApi(self) -> None:
         """Name this client to the gateway, which then sends ids and accounts; :meth:`connect` does it."""

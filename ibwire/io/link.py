@@ -67,7 +67,10 @@ class Link:
         limit = settings["max_backlog_bytes"]
         self.market = impl.MarketRing(settings["market_records"])
         self.orders, self.control = impl.LogRing(limit), impl.LogRing(limit)
-        self.decoder = impl.StreamDecoder(session.server_version, self.market, self.orders, self.control)
+        self.decoder = impl.StreamDecoder(
+            session.server_version, self.market, self.orders, self.control, records=settings["records"]
+        )
+        self._start_api: bool = settings["start_api"]
         self.bell = Bell()
         self.writer = Writer(sock)
         self._optional_capabilities: str = settings["optional_capabilities"]
@@ -97,6 +100,8 @@ class Link:
         epoch: int = 1,
         on_close: Callable[[Ending], object] | None = None,
         start: bool = True,
+        records: bool = True,
+        start_api: bool = True,
     ) -> Link:
         """Connect, agree on a version and start reading.
 
@@ -119,6 +124,10 @@ class Link:
         start : bool
             False: nothing is read or sent after the handshake until :meth:`start`, so that cursors made before miss
             nothing.
+        records : bool
+            False: every message goes raw to the control ring, in wire order; nothing is decoded here.
+        start_api : bool
+            False: the caller sends startApi.
 
         Raises
         ------
@@ -151,6 +160,8 @@ class Link:
                     "optional_capabilities": optional_capabilities,
                     "market_records": market_records,
                     "max_backlog_bytes": max_backlog_bytes,
+                    "records": records,
+                    "start_api": start_api,
                 }
                 link = cls(sock, session, found, settings)
                 if on_close is not None:
@@ -169,7 +180,8 @@ class Link:
             return
         self._started = True
         self._reader.start()
-        self.send(self.encode(StartApi(self.client_id, self._optional_capabilities)))
+        if self._start_api:
+            self.send(self.encode(StartApi(self.client_id, self._optional_capabilities)))
 
     # ------------------------------------------------------------------ use
 
@@ -297,9 +309,9 @@ class Link:
         with self._end_lock:
             if self._ending is not None:
                 return
+            self.writer.stop(str(ending))  # first: who sees the end must not find the writer going
             self._ending = ending
             callbacks, self._on_close = self._on_close, []
-        self.writer.stop(str(ending))
         transport.shut(self._sock)  # what this side cannot read any more the peer need not send
         for callback in callbacks:
             callback(ending)

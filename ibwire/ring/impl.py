@@ -22,14 +22,16 @@ class CompiledDecoder(stream.StreamDecoder):
 
     __slots__ = ("_inner",)
 
-    def __init__(self, server_version: int, market: Any, orders: Any, control: Any) -> None:
+    def __init__(
+        self, server_version: int, market: Any, orders: Any, control: Any, *, records: bool = True
+    ) -> None:
         from ibwire.wire.hot import tables
 
         self.server_version = server_version
         self.market, self.orders, self.control = market, orders, control
         self.watermark = 0
         inner = import_module("ibwire._fastdecode").StreamDecoder
-        self._inner: Any = inner(tables(server_version), market, orders, control)
+        self._inner: Any = inner(tables(server_version, records), market, orders, control)
 
     @property
     def stats(self) -> dict[str, int]:

@@ -40,6 +40,8 @@ class StreamDecoder:
         The agreed version, 100..225.
     market, orders, control
         The rings; this is their only producer.
+    records : bool
+        False: no records are made, every message goes raw to the control ring, in wire order.
 
     Attributes
     ----------
@@ -58,6 +60,7 @@ class StreamDecoder:
         "_extra",
         "_framer",
         "_lost",
+        "_records",
         "_stores",
         "_unknown",
         "control",
@@ -67,8 +70,11 @@ class StreamDecoder:
         "watermark",
     )
 
-    def __init__(self, server_version: int, market: MarketRing, orders: LogRing, control: LogRing) -> None:
+    def __init__(
+        self, server_version: int, market: MarketRing, orders: LogRing, control: LogRing, *, records: bool = True
+    ) -> None:
         self.server_version = server_version
+        self._records = records
         self.market, self.orders, self.control = market, orders, control
         self.watermark = 0
         self._codec = Codec(server_version, Role.CLIENT)
@@ -163,7 +169,7 @@ class StreamDecoder:
         kind: Store | int | None = None
         if found is not None:
             plan, _ = found
-            kind = Store(plan) if plan.row.record else plan.row.id
+            kind = Store(plan) if plan.row.record and self._records else plan.row.id
             if isinstance(kind, Store):
                 _check_names(plan.text, frozenset(plan.shape.regs[r].path for r in kind.texts))
         if len(self._stores) < _MAX_KINDS:  # hostile ids must not fill memory
@@ -191,9 +197,7 @@ class StreamDecoder:
         if flags & _LONG:
             self._raw(self.control, kind, payload, wire_id, seq, recv_ns, flags)
 
-    def _raw(
-        self, ring: LogRing, kind: int, payload: bytes, wire_id: int, seq: int, recv_ns: int, flags: int
-    ) -> None:
+    def _raw(self, ring: LogRing, kind: int, payload: bytes, wire_id: int, seq: int, recv_ns: int, flags: int) -> None:
         code = (wire_id + _I32 & 0xFFFFFFFF) - _I32  # as 32 bits; a longer id stands in the payload
         ring.append(ENTRY_HEAD.pack(seq, recv_ns, kind, 0, flags, code, len(payload), 0), payload)
 

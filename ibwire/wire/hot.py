@@ -248,13 +248,16 @@ def proto_tables(plan: Plan, record: Record) -> tuple[Any, ...]:
     return t.target.template(plan, plan.row), t.tables
 
 
-def tables(server_version: int) -> dict[str, Any]:
-    """Everything that the compiled stream decoder needs for one server version, as plain data."""
+def tables(server_version: int, records: bool = True) -> dict[str, Any]:
+    """Everything that the compiled stream decoder needs for one server version, as plain data.
+
+    Without ``records`` every message goes raw to the control ring, in wire order.
+    """
     text: dict[int, tuple[int, int, Any]] = {}
     proto: dict[int, tuple[int, int, Any]] = {}
     raw_ids = server_version >= V.PROTOBUF
     for row in INCOMING.values():
-        record = BY_NAME.get(row.record) if row.record else None
+        record = BY_NAME.get(row.record) if row.record and records else None
         route = COLD if record is None else ORDER if record.ring == "order" else MARKET
         parts = record.parts if record is not None else 0
         if row.text is not None:

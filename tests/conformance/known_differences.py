@@ -1,7 +1,7 @@
 """Where ibwire differs from an official release on purpose: each with its reason.
 
 ``test_known_differences.py`` has a test for every key here, that the official behaviour is still so. The other tests
-use the entries in five ways: ``adapt`` changes a message before either side sees it, ``ask`` changes what the official
+use the entries in six ways: ``adapt`` changes a message before either side sees it, ``ask`` changes what the official
 client alone is given, ``ignore`` names attributes that do not count, ``skip`` says that a case is not compared.
 """
 
@@ -47,6 +47,7 @@ class Difference:
     mend_bytes: Callable[[bytes], bytes] | None = None
     mend_calls: Callable[[list[list[JSON]]], list[list[JSON]]] | None = None
     ignore: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
 
     def counts(self, version: str, row: Row, server_version: int, dialect: Dialect) -> bool:
         """Whether it concerns that release, message, server version and dialect."""
@@ -87,6 +88,20 @@ def _spaced_peg_types(message: Any) -> None:
 def _without_option_count(official: bytes) -> bytes:
     assert official.endswith(b"\0" + b"0\0\0")
     return official[:-3] + b"\0"
+
+
+def _no_primary_exchange(message: Any) -> None:
+    message.contract.primaryExchange = ""
+
+
+def _no_trade_only_flags(case: EncodeCase) -> None:
+    case.args[2]["v"].update(eTradeOnly=False, firmQuoteOnly=False)
+
+
+def _whole_percent(case: EncodeCase) -> None:
+    for condition in case.args[2]["v"]["conditions"] or ():
+        if condition["o"] == "MarginCondition":
+            condition["v"]["percent"] = int(float(condition["v"]["percent"]["f"]))
 
 
 OUTGOING: tuple[Difference, ...] = (
@@ -134,6 +149,42 @@ OUTGOING: tuple[Difference, ...] = (
         adapt=_no_news_options,
     ),
     Difference(
+        "order.eTradeOnly",
+        "9.81.1 sends two flags that were dropped later as true by default; we send what the newer releases send.",
+        direction="outgoing",
+        releases=("9.81.1",),
+        rows=("placeOrder",),
+        ask=_no_trade_only_flags,
+    ),
+    Difference(
+        "marginCondition.percent",
+        "In protobuf the official client fails on the percentage of a margin condition that is a float, even a whole "
+        "one; we send a whole one.",
+        direction="outgoing",
+        releases=("10.37.2", "10.46.1"),
+        rows=("placeOrder",),
+        dialect=Dialect.PROTO,
+        ask=_whole_percent,
+    ),
+    Difference(
+        "10.37.2.protobuf.primaryExchange",
+        "The first protobuf release writes the primary exchange under a name that its own descriptor lacks, and raises.",
+        direction="outgoing",
+        releases=("10.37.2",),
+        rows=("placeOrder",),
+        dialect=Dialect.PROTO,
+        adapt=_no_primary_exchange,
+    ),
+    Difference(
+        "10.37.2.protobuf.sent",
+        "The first protobuf release forgets the order's client id, and knows no attached orders.",
+        direction="outgoing",
+        releases=("10.37.2",),
+        rows=("placeOrder",),
+        dialect=Dialect.PROTO,
+        unsent=("order.clientId", "?unknown"),
+    ),
+    Difference(
         "order.pegTypes",
         "Releases before 10.30 know the pegged order types only with a space in their names.",
         direction="outgoing",
@@ -175,6 +226,27 @@ def _sizes_from_text(calls: list[list[JSON]]) -> list[list[JSON]]:
         if name == "orderStatus":
             args[2:4] = [{"d": a} if isinstance(a, str) else a for a in args[2:4]]
     return calls
+
+
+_FLAGS = ("usePriceMgmtAlgo", "routeMarketableToBbo", "seekPriceImprovement")
+
+
+def _kinds_of_text(calls: list[list[JSON]]) -> list[list[JSON]]:
+    """Order fields that protobuf carries as whole numbers, in the kinds that they have in text."""
+    for _, args in calls:
+        for arg in args:
+            if isinstance(arg, dict) and arg.get("o") == "Order":
+                values = arg["v"]
+                values.update({n: bool(values[n]) for n in _FLAGS if type(values.get(n)) is int})
+                for condition in values["conditions"]:
+                    if type(condition["v"].get("percent")) is int:
+                        condition["v"]["percent"] = {"f": repr(float(condition["v"]["percent"]))}
+    return calls
+
+
+def _same_order_id(message: Any) -> None:
+    if not message.order.orderId:
+        message.order.orderId = message.orderId
 
 
 _FIRST_PROTOBUF_LOSES = (
@@ -252,6 +324,26 @@ INCOMING: tuple[Difference, ...] = (
         rows=("openOrder", "completedOrder"),
         since=V.PROTOBUF,
         adapt=_no_stray_parameters,
+    ),
+    Difference(
+        "order.kinds",
+        "In protobuf three flags of an order and the percentage of a margin condition are whole numbers, and the "
+        "official client hands them on as such; in text they are a truth value and a float. Ours are so in both.",
+        direction="incoming",
+        releases=("10.37.2", "10.46.1"),
+        rows=("openOrder", "completedOrder"),
+        dialect=Dialect.PROTO,
+        mend_calls=_kinds_of_text,
+    ),
+    Difference(
+        "openOrder.orderId",
+        "An order that says that its own id is 0 inside a message for another id: the official client believes the "
+        "order, we believe the message.",
+        direction="incoming",
+        releases=("10.46.1",),
+        rows=("openOrder",),
+        dialect=Dialect.PROTO,
+        adapt=_same_order_id,
     ),
     Difference(
         "10.37.2.protobuf",

@@ -21,7 +21,7 @@ from .subject import official_make
 from .tally import Tally
 from .test_outgoing import versions
 
-CASES_PER_VERSION = 12
+CASES_PER_VERSION = 80
 
 
 def our_calls(codec: Codec, payload: bytes) -> list[list[JSON]]:
@@ -32,6 +32,18 @@ def our_calls(codec: Codec, payload: bytes) -> list[list[JSON]]:
     return [[name, [normalise(a) for a in args]] for name, args in callbacks(bind(plan), regs, official_make)]
 
 
+def maps_sorted(value: JSON) -> JSON:
+    """Lists of tag and value come from protobuf maps, which have no order: put them in one."""
+    if isinstance(value, dict):
+        return {k: maps_sorted(v) for k, v in value.items()}
+    if isinstance(value, list):
+        items = [maps_sorted(v) for v in value]
+        if items and all(isinstance(i, dict) and i.get("o") == "TagValue" for i in items):
+            items.sort(key=lambda i: i["v"]["tag"])
+        return items
+    return value
+
+
 def _cases(row: Row, oracle: Oracle) -> list[tuple[int, Any, bytes, Dialect]]:
     release = RELEASES[oracle.version]
     out = []
@@ -40,7 +52,7 @@ def _cases(row: Row, oracle: Oracle) -> list[tuple[int, Any, bytes, Dialect]]:
         sends = codec.dialect_of(row)
         for dialect in {sends, Dialect.TEXT if row.text is not None else sends}:
             for i in range(CASES_PER_VERSION):
-                seed = f"{row.name} {sv} {dialect} {i}"
+                seed = f"z {row.name} {sv} {dialect} {i}"
                 fill = (0.15, 0.6, 0.95)[i % 3]
                 message = Generator(seed, fill, words=ANY_TEXT, whole_sizes=release.whole_sizes).message(row)
                 for known in differences(oracle.version, row, sv, dialect):
@@ -70,6 +82,8 @@ def test_callbacks_equal(row: Row, oracle: Oracle, latest: Oracle, tally: Tally)
                 official = difference.mend_calls(official)
         ours = our_calls(Codec(sv, Role.CLIENT, profile=Profile.OFFICIAL, make=official_make), payload)
         ours = fit(oracle, latest, ours, official)
+        if dialect is Dialect.PROTO:
+            official, ours = maps_sorted(official), maps_sorted(ours)
         problem = compare(official, ours, numeric=numeric, ignore=older.union(*(d.ignore for d in known)))
         assert problem is None, f"{row.name}@{sv} {dialect.value}: official != ours: {problem}\n{message}\n{payload!r}"
         count.add(row.name, sv, known)

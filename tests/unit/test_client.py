@@ -110,11 +110,16 @@ def test_quotes_of_what_does_not_exist_end_with_the_gateways_error(ib: Client) -
     assert caught.value.code == 200
 
 
+def hush(gateway: Gateway) -> None:
+    for session in gateway.sessions:
+        session.drop_feeds()
+
+
 def test_silence_ends_with_a_time_out(proto_ib: Client) -> None:
     index = proto_ib.qualify(stock("AAPL"))
     quotes = proto_ib.quotes(index, timeout=0.2)
     next(quotes)
-    simulator(proto_ib).call(lambda gateway: [session.drop_feeds() for session in gateway.sessions])
+    simulator(proto_ib).call(hush)
     with pytest.raises(WaitTimeout, match="AAPL"):
         for _ in quotes:
             pass
@@ -123,7 +128,7 @@ def test_silence_ends_with_a_time_out(proto_ib: Client) -> None:
 def test_an_order_is_followed_to_its_fill(ib: Client) -> None:
     aapl = ib.qualify(stock("AAPL"))
     order = ib.orders.place(aapl, market("BUY", 100))
-    assert order.state is State.SENT
+    assert order.events[0].order_state is State.SENT
     assert order.wait("acknowledged", timeout=10) is order
     order.wait("live", timeout=10)
     order.wait("done", timeout=30)
@@ -217,7 +222,11 @@ def test_nothing_is_sent_while_tws_has_no_connection_to_ib(proto_ib: Client) -> 
     resting = proto_ib.orders.place(aapl, limit("BUY", 1, 1.0)).wait("live", timeout=10)
 
     def tell(code: int) -> None:
-        simulator(proto_ib).call(lambda gateway: [s.error(-1, code, "told") for s in gateway.sessions])
+        def send(gateway: Gateway) -> None:
+            for session in gateway.sessions:
+                session.error(-1, code, "told")
+
+        simulator(proto_ib).call(send)
         core = proto_ib._core
         assert core.wait_until(lambda: (code, "told") in core.intake.notices, 10)
 

@@ -51,6 +51,7 @@ def test_a_session_from_hello_to_ready(version: int) -> None:
         starts.append(conn.message())
         conn.send(m.NextValidId(41), m.ManagedAccounts("DU0000001,DU0000002"))
         starts.append(conn.message())
+        assert conn.message() is None
 
     with Peer(script, server_version=version) as peer:
         with Link.open("127.0.0.1", peer.port, 7, optional_capabilities="x") as link:

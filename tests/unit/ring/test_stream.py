@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,9 @@ def test_two_parts_repeat_their_head(fed: Fed) -> None:
 
 def test_tick_by_tick_takes_the_part_that_came(fed: Fed) -> None:
     last = s.HistoricalTickLast(1700000000, s.TickAttribLast(unreported=True), 10.5, Decimal("7"), "NYSE", "T")
-    quote = s.HistoricalTickBidAsk(1700000001, s.TickAttribBidAsk(bidPastLow=True), 1.5, 2.5, Decimal("3"), Decimal("4.0"))
+    quote = s.HistoricalTickBidAsk(
+        1700000001, s.TickAttribBidAsk(bidPastLow=True), 1.5, 2.5, Decimal("3"), Decimal("4.0")
+    )
     fed.feed(m.TickByTick(1, 1, last=last), m.TickByTick(2, 3, bidAsk=quote))
     trade, both = fed.rows("TICK_BY_TICK")
     assert (trade["time"], trade["price"], trade["size"], trade["mask"]) == (1700000000, 10.5, 7, 2)
@@ -354,7 +357,7 @@ def test_any_chunking_equals_one_chunk(name: str, version: int, cuts: list[int])
     data = sample(whole)
     whole.decoder.receive(data, 5)
     edges = [0, *sorted(min(c, len(data)) for c in cuts), len(data)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         pieces.decoder.receive(memoryview(data)[start:end], 5)
     assert drained(pieces) == drained(whole)
     assert pieces.decoder.stats == whole.decoder.stats

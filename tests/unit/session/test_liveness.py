@@ -8,20 +8,21 @@ from ibwire.session.liveness import Readiness
 @pytest.mark.parametrize("accounts_first", [True, False])
 def test_ready_once_both_have_come(accounts_first: bool) -> None:
     readiness = Readiness()
-    steps = [lambda: readiness.on_managed_accounts("DU0000001,"), lambda: readiness.on_next_valid_id(7)]
-    for step in steps if accounts_first else reversed(steps):
+    for accounts in (accounts_first, not accounts_first):
         assert not readiness.ready
-        step()
+        if accounts:
+            readiness.on_managed_accounts("DU0000001,")
+        else:
+            readiness.on_next_valid_id(7)
     assert readiness.ready
     assert readiness.accounts == ("DU0000001",)
 
 
 def test_account_names() -> None:
     readiness = Readiness()
-    readiness.on_managed_accounts("DU0000001, DU0000002,,")
-    assert readiness.accounts == ("DU0000001", "DU0000002")
-    readiness.on_managed_accounts("")
-    assert readiness.accounts == ()
+    for text, names in (("DU0000001, DU0000002,,", ["DU0000001", "DU0000002"]), ("", [])):
+        readiness.on_managed_accounts(text)
+        assert list(readiness.accounts or ()) == names
 
 
 def test_the_next_id_never_falls() -> None:

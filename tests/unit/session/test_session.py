@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_any_chunking_equals_one_chunk(payloads: list[bytes], cuts: list[int]) -
     client = ClientSession()
     events: list[Event] = []
     edges = [0, *sorted(min(c, len(data)) for c in cuts), len(data)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         client.receive_data(memoryview(data)[start:end])
         events += client.events_received()
     assert events == [Opened(176, TIME), *map(PayloadReceived, payloads)]
