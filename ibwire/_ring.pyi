@@ -1,9 +1,13 @@
 """The rings: a market ring that overwrites and tells, and a log ring that loses nothing."""
 
-from typing import final
+from collections.abc import Callable
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
+
+def arrays_by(maker: Callable[[bytearray, int], Any]) -> None:
+    """Give what makes a read-only array of (buffer, count); called once, by ``ring/impl.py``."""
 
 @final
 class MarketRing:

@@ -20,6 +20,15 @@ cdef uint64_t SEGMENT_BYTES = 1 << 20
 cdef uint64_t NOBODY = <uint64_t>-1
 
 
+cdef object _array_of = None
+
+
+def arrays_by(maker):
+    """Give what makes a read-only array of (buffer, count); called once, by ``ring/impl.py``. No numpy is known here."""
+    global _array_of
+    _array_of = maker
+
+
 @cython.final
 cdef class MarketRing:
     """Fixed 64-byte records, overwritten when full.
@@ -80,7 +89,6 @@ cdef class MarketCursor:
     cdef object buffer
     cdef uint8_t *raw
     cdef uint64_t room
-    cdef object _dtype
 
     def __cinit__(self, MarketRing ring not None):
         self.ring = ring
@@ -141,15 +149,11 @@ cdef class MarketCursor:
         Valid until the next poll. ``last_gap`` then tells how many records before them were lost.
         """
         cdef uint64_t count = self.copy(max)
-        if self._dtype is None:
-            from ibwire.ring.records import base_dtype
-            self._dtype = base_dtype()
-        import numpy
+        if _array_of is None:
+            raise RuntimeError("no array maker was given: import ibwire.ring.impl first")
         if self.buffer is None:
             self._grow(1024)
-        out = numpy.frombuffer(self.buffer, dtype=self._dtype, count=count)
-        out.flags.writeable = False
-        return out
+        return _array_of(self.buffer, count)
 
     def poll_bytes(self, uint64_t max=1024):
         """The next records as bytes, 64 each; needs no numpy."""

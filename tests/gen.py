@@ -6,9 +6,9 @@ import random
 from decimal import Decimal
 from typing import Any
 
-from ibwire.spec.model import MISSING, Field, Kind, Row, Struct
+from ibwire.spec.model import MISSING, Direction, Field, Kind, Row, Struct
 from ibwire.types import incoming, outgoing, structs
-from ibwire.wire.plan import Dialect, Shape, proto_plan, row_shape, struct_shape, text_plan
+from ibwire.wire.plan import Dialect, proto_plan, text_plan
 
 ORDER_TYPES = ("LMT", "MKT", "STP", "PEG BENCH", "PEGBENCH", "PEG MID", "PEG BEST", "TRAIL", "VOL", "")
 SEC_TYPES = ("STK", "OPT", "FUT", "BAG", "FUND", "CASH", "BOND", "")
@@ -131,6 +131,8 @@ class Generator:
         if hasattr(message, "order") and getattr(message, "contract", None) is not None:
             message.contract.comboLegs = message.contract.comboLegs[: len(message.order.orderComboLegs)]
             message.order.orderComboLegs = message.order.orderComboLegs[: len(message.contract.comboLegs)]
+            if row.direction is Direction.OUTGOING and self.rng.random() < 0.3:  # a leg without a price of its own
+                message.order.orderComboLegs = message.order.orderComboLegs[:-1]
         return message
 
 
@@ -154,15 +156,14 @@ def clear_unsupported(row: Row, message: Any, server_version: int, dialect: Dial
     """Put what this server version cannot carry back to its default, so that sending it is legal."""
     plan = text_plan(row, server_version) if dialect is Dialect.TEXT else proto_plan(row, server_version)
     for check in plan.checks:
-        _set(message, row_shape(row), check.name.split("."), check.default)
+        set_path(message, check.name, [] if check.default == () else check.default)
 
 
-def _set(obj: Any, shape: Shape, path: list[str], value: Any) -> None:
-    for part in path[:-1]:
+def set_path(obj: Any, path: str, value: Any) -> None:
+    """Set ``a.b.c`` of a message; nothing happens where ``a`` or ``b`` is None."""
+    *owners, last = path.split(".")
+    for part in owners:
         obj = getattr(obj, part)
         if obj is None:
             return
-    setattr(obj, path[-1], [] if value == () else value)
-
-
-__all__ = ["Generator", "clear_unsupported", "default", "struct_shape"]
+    setattr(obj, last, value)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from ibwire.spec import structs  # noqa: E402
 from ibwire.spec.model import MISSING, Field, Kind, Row, Struct  # noqa: E402
 from ibwire.spec.registry import INCOMING, OUTGOING  # noqa: E402
-from tools import gen_compat, gen_records  # noqa: E402
+from tools import gen_compat, gen_docs, gen_records  # noqa: E402
 
 HEAD = '''"""{doc}
 
@@ -148,6 +148,7 @@ def outputs() -> dict[Path, str]:
         types / "outgoing.py": rows_module(OUTGOING, "Messages from the client, one class each."),
         ROOT / "ibwire" / "_records.pxd": gen_records.records_pxd(),
         **gen_compat.outputs(),
+        **gen_docs.outputs(),
     }
 
 

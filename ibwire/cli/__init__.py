@@ -18,6 +18,7 @@ VERBS: Final[dict[str, str]] = {
     "demo": "connect to the embedded simulated gateway: quotes, an order, its fill",
     "decode": "turn recorded bytes into messages with named fields",
     "explain": "the layout of a message at a server version, and since when each field is there",
+    "exec": "run a program written for the official ibapi package, unchanged",
 }
 """Verb -> one line of help. Each is a module of this package."""
 

@@ -123,7 +123,7 @@ class Reader:
                 return False
             entry.name, entry.fields = HANDSHAKE, {"versions": payload.decode("latin-1")}
             return True
-        found = re.fullmatch(rb"(\d{2,4})\0([^\0]*)\0", payload)
+        found = re.fullmatch(rb"(\d{3})\0([^\0]*)\0", payload)
         if found is None or not (re.match(rb"\d{8} ", found[2]) or (first and not found[2].isdigit())):
             return False
         version = int(found[1])

@@ -36,12 +36,13 @@ class Writer:
         How often the kernel took only part of what was left.
     """
 
-    __slots__ = ("_broken", "_lock", "_sock", "bytes", "messages", "partial_sends")
+    __slots__ = ("_broken", "_lock", "_sock", "_stopped", "bytes", "messages", "partial_sends")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._lock = threading.Lock()
-        self._broken = ""
+        self._broken = ""  # owned by whoever holds the lock
+        self._stopped = ""  # set once, by any thread
         self.messages = 0
         self.bytes = 0
         self.partial_sends = 0
@@ -54,8 +55,8 @@ class Writer:
         SendFailed : a SessionLost; the connection broke, now or earlier. Nothing can be sent after it.
         """
         with self._lock:
-            if self._broken:
-                raise SendFailed(f"nothing was sent: {self._broken}")
+            if reason := self._stopped or self._broken:
+                raise SendFailed(f"nothing was sent: {reason}")
             # An exception out of here (Ctrl-C too) may leave half a frame on the wire: then nothing may follow it.
             self._broken = "an earlier send was interrupted"
             self._send(memoryview(data))
@@ -86,5 +87,5 @@ class Writer:
 
     def stop(self, reason: str) -> None:
         """Refuse everything from now on. Does not wait for a send that is under way: shut the socket for that."""
-        if not self._broken:
-            self._broken = reason
+        if not self._stopped:
+            self._stopped = reason

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ibwire.errors import ConsumerTooSlow, ProtocolError
 from ibwire.ring import log, market, stream
+from ibwire.ring.records import array_of
 from ibwire.wire.framing import check_length
 
 __all__ = ["NAME", "CompiledDecoder", "LogRing", "MarketRing", "StreamDecoder"]
@@ -22,9 +23,7 @@ class CompiledDecoder(stream.StreamDecoder):
 
     __slots__ = ("_inner",)
 
-    def __init__(
-        self, server_version: int, market: Any, orders: Any, control: Any, *, records: bool = True
-    ) -> None:
+    def __init__(self, server_version: int, market: Any, orders: Any, control: Any, *, records: bool = True) -> None:
         from ibwire.wire.hot import tables
 
         self.server_version = server_version
@@ -71,6 +70,7 @@ def _choose() -> str:
             return "plain"
     except ImportError:
         return "plain"
+    rings.arrays_by(array_of)
     MarketRing, LogRing, StreamDecoder = rings.MarketRing, rings.LogRing, CompiledDecoder
     return "compiled"
 

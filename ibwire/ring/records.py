@@ -75,3 +75,12 @@ def _format(f: RecordField) -> Any:
     if f.ctype.startswith("char"):
         return f"S{f.size}"
     return _NUMPY.get(f.ctype) or _NUMPY_WIDE[f.ctype]
+
+
+def array_of(buffer: bytearray, count: int) -> np.ndarray[Any, np.dtype[Any]]:
+    """A read-only view of the first ``count`` records of a buffer; numpy loads on first use."""
+    import numpy as np
+
+    out = np.frombuffer(buffer, dtype=base_dtype(), count=count)
+    out.flags.writeable = False
+    return out

@@ -364,3 +364,50 @@ DIFFERENCES: tuple[Difference, ...] = (*OUTGOING, *INCOMING)
 def differences(version: str, row: Row, server_version: int, dialect: Dialect) -> list[Difference]:
     """Those that concern a case."""
     return [d for d in DIFFERENCES if d.counts(version, row, server_version, dialect)]
+
+
+# ---------------------------------------------------------------------------------------------- refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Values below their gates that the official client does not refuse with 503 as we do: it leaves them out, or,
+    with a ``code``, refuses them by that one."""
+
+    reason: str
+    row: str
+    fields: tuple[str, ...]
+    dialect: Dialect = Dialect.TEXT
+    code: int = 0
+
+
+def _order(names: str) -> tuple[str, ...]:
+    return tuple(f"order.{name}" for name in names.split())
+
+
+_NO_OPTIONS = "The official client refuses options in text at every version, each request with a code of its own."
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        "The official client leaves out what the version cannot carry, and so places another order than was asked for.",
+        "placeOrder",
+        _order(
+            "adjustableTrailingUnit adjustedOrderType adjustedStopLimitPrice adjustedStopPrice adjustedTrailingAmount "
+            "conditions conditionsCancelOrder conditionsIgnoreRth discretionaryUpToLimitPrice "
+            "isPeggedChangeAmountDecrease lmtPriceOffset peggedChangeAmount referenceChangeAmount referenceContractId "
+            "referenceExchangeId triggerPrice"
+        ),
+    ),
+    Refusal(
+        "The official client refuses these in protobuf, and leaves them out of the text that a version below 203 gets.",
+        "placeOrder",
+        _order(
+            "allowPreOpen deactivate hedgeMaxSize ignoreOpenAuction postOnly ptOrderId ptOrderType routeMarketableToBbo "
+            "seekPriceImprovement slOrderId slOrderType whatIfType"
+        ),
+    ),
+    Refusal(_NO_OPTIONS, "reqMktData", ("mktDataOptions",), code=510),
+    Refusal(_NO_OPTIONS, "reqMktDepth", ("mktDepthOptions",), code=519),
+    Refusal(_NO_OPTIONS, "calculateImpliedVolatility", ("implVolOptions",), code=534),
+    Refusal(_NO_OPTIONS, "calculateOptionPrice", ("optPrcOptions",), code=535),
+)

@@ -30,6 +30,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str], Count] = defaultdict(Count)
+        self.fields: set[tuple[str, int]] = set()
+        self.refusals: set[tuple[str, str, int]] = set()
         self.notes: dict[str, str] = {}
 
     def lines(self) -> list[str]:
@@ -41,6 +43,13 @@ class Tally:
                 f"{len(c.versions):>3} server versions ({min(c.versions, default=0)}..{max(c.versions, default=0)}), "
                 f"{len(c.differences):>2} known differences"
             )
+        if self.refusals:
+            values = sum(bool(name) for _, name, _ in self.refusals)
+            requests = len(self.refusals) - values
+            out.append(f"refused by both below their gates: {requests} requests, {values} values of requests")
+        if self.fields:
+            messages = len({m for m, _ in self.fields})
+            out.append(f"protobuf fields equal: {len(self.fields)} of {messages} messages")
         return out + [f"{name}: {text}" for name, text in self.notes.items()]
 
 

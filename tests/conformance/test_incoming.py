@@ -21,7 +21,7 @@ from .subject import official_make
 from .tally import Tally
 from .test_outgoing import versions
 
-CASES_PER_VERSION = 80
+CASES_PER_VERSION = 12
 
 
 def our_calls(codec: Codec, payload: bytes) -> list[list[JSON]]:
@@ -52,7 +52,7 @@ def _cases(row: Row, oracle: Oracle) -> list[tuple[int, Any, bytes, Dialect]]:
         sends = codec.dialect_of(row)
         for dialect in {sends, Dialect.TEXT if row.text is not None else sends}:
             for i in range(CASES_PER_VERSION):
-                seed = f"z {row.name} {sv} {dialect} {i}"
+                seed = f"{row.name} {sv} {dialect} {i}"
                 fill = (0.15, 0.6, 0.95)[i % 3]
                 message = Generator(seed, fill, words=ANY_TEXT, whole_sizes=release.whole_sizes).message(row)
                 for known in differences(oracle.version, row, sv, dialect):

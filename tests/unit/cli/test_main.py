@@ -39,7 +39,7 @@ def test_a_mistyped_verb_is_corrected(capsys: pytest.CaptureFixture[str]) -> Non
     assert "did you mean 'decode'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--nonsense"], ["decode"], ["decode", "x", "--nonsense"], ["explain", "--at", "x"]])
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["decode"], ["decode", "x", "--no"], ["explain", "--at", "x"]])
 def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     captured = capsys.readouterr()

@@ -128,3 +128,16 @@ def test_a_stopped_writer_says_why(pair: Pair) -> None:
     writer.stop("the gateway closed the connection")
     with pytest.raises(SendFailed, match="the gateway closed"):
         writer.send(b"x")
+
+
+def test_a_stop_during_a_send_holds(pair: Pair) -> None:
+    ours, theirs = pair
+    writer = Writer(ours)
+    thread = threading.Thread(target=writer.send, args=(bytes(MIB),))
+    thread.start()
+    theirs.recv(10)  # the send has begun
+    writer.stop("the end")
+    assert len(read_all(theirs, MIB - 10)) == MIB - 10
+    thread.join()
+    with pytest.raises(SendFailed, match="the end"):
+        writer.send(b"x")
