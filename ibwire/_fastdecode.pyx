@@ -49,6 +49,7 @@ cdef enum:
     OP_BITS = 6
     OP_WHEN = 7
     OP_REPEAT = 8
+    OP_PRESENT = 9
     OP_END = 10
 
 cdef enum:
@@ -171,6 +172,12 @@ cdef struct ProtoTable:
     uint32_t limit     # field numbers below it have a place in ops
     ProtoOp *by_key[128]   # by the whole one-byte key (number and wire type), where both are right
 
+cdef struct Check:
+    # A number of the record that says when it is unset; guard: the optional struct that it belongs to, or 0.
+    uint16_t store
+    uint16_t dst
+    uint32_t guard
+
 cdef struct Plan:
     int route          # 0 unknown, 1 market, 2 order, 3 cold
     int parts
@@ -185,6 +192,8 @@ cdef struct Plan:
     double *constant
     ProtoTable *tables
     int tables_count
+    Check *checks
+    int checks_count
 
 cdef struct Ctx:
     const uint8_t *p
@@ -194,6 +203,7 @@ cdef struct Ctx:
     const uint8_t *start   # of the payload, for references
     uint8_t *rec
     uint32_t flags
+    uint32_t seen          # a bit for each optional struct that came
     Slot *slots
     Plan *plan
 
@@ -383,6 +393,8 @@ cdef inline int read_float(const uint8_t *p, int n, bint words, double *out, int
 cdef inline void put_int(Ctx *c, int store, uint16_t dst, int64_t value) noexcept nogil:
     if store == STORE_I64:
         (<int64_t *>(c.rec + dst))[0] = value
+        if value == INT64_MIN:
+            c.flags |= REC_LONG_NUMBER
     elif store == STORE_I32:
         if INT32_MIN < value <= INT32_MAX:
             (<int32_t *>(c.rec + dst))[0] = <int32_t>value
@@ -404,7 +416,6 @@ cdef inline void put_int(Ctx *c, int store, uint16_t dst, int64_t value) noexcep
 
 
 cdef inline void unset_int(Ctx *c, int store, uint16_t dst) noexcept nogil:
-    c.flags |= REC_UNSET
     if store == STORE_I64:
         (<int64_t *>(c.rec + dst))[0] = INT64_MIN
     elif store == STORE_I32:
@@ -492,10 +503,8 @@ cdef int odd_number(Ctx *c, Op *op, const uint8_t *p, int n, double *out) noexce
     if n == 0 or (op.flags & F_QUESTION and n == 1 and p[0] == 63):
         if op.flags & F_NULLABLE or n:
             number = NAN
-            c.flags |= REC_UNSET
     elif op.code == OP_DEC and n >= 10 and is_unset_text(p, n):
         number = NAN
-        c.flags |= REC_UNSET
     elif slow_float(p, n, op.code == OP_FLOAT, &number, &digits, &significant) != OK:
         return BAD
     elif op.code == OP_FLOAT and op.flags & (F_NULLABLE | F_NEGATIVE | F_NOT_COMPUTED):
@@ -503,7 +512,6 @@ cdef int odd_number(Ctx *c, Op *op, const uint8_t *p, int n, double *out) noexce
             op.flags & F_NOT_COMPUTED and number == op.fval
         ):
             number = NAN
-            c.flags |= REC_UNSET
             digits = 0xFF
     out[0] = number
     if op.store == STORE_F64:
@@ -571,6 +579,10 @@ cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
     while op < last:
         fast = op.fast
         if fast == FAST_CONTROL and op.code != OP_REPEAT:
+            if op.code == OP_PRESENT:
+                c.seen |= <uint32_t>op.aux
+                op += 1
+                continue
             yes = False
             for j in range(op.dst, op.dst + op.dst2):
                 if test_holds(&c.plan.tests[j], &c.slots[c.plan.tests[j].slot]):
@@ -735,7 +747,6 @@ cdef int proto_number_text(Ctx *c, ProtoOp *op, const uint8_t *p, int n) noexcep
     if n == 0 or (op.kind == K_DEC and n >= 10 and is_unset_text(p, n)):
         if op.kind == K_DEC or op.flags & F_NULLABLE:
             number = NAN
-            c.flags |= REC_UNSET
         if op.store == STORE_F64:
             (<double *>(c.rec + op.dst))[0] = number
         return OK
@@ -774,7 +785,6 @@ cdef inline int proto_scalar(Ctx *c, ProtoOp *op, int code, const uint8_t *end) 
                 or (op.flags & F_NOT_COMPUTED and number == op.fval)
             ):
                 number = NAN
-                c.flags |= REC_UNSET
             (<double *>(c.rec + op.dst))[0] = number
         return OK
     if code == P_STRING:
@@ -860,7 +870,6 @@ cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil
                 p += 9
                 if op.flags & F_NULLABLE and number == UNSET_DOUBLE:
                     number = NAN
-                    c.flags |= REC_UNSET
                 (<double *>(rec + op.dst))[0] = number
                 continue
             if op.fast == PF_SIZE:
@@ -937,6 +946,7 @@ cdef int proto_field(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nog
     if op.code == P_MESSAGE or op.code == P_REPEATED or op.code == P_MAP:
         if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
             return BAD
+        c.seen |= <uint32_t>op.aux
         return run_proto(c, &c.plan.tables[op.sub], c.p + size)
     if op.code == P_BITS:
         if read_varint(c, end, &size) != OK:
@@ -964,6 +974,18 @@ cdef void free_plan(Plan *plan) noexcept:
     free(plan.constant_slot)
     free(plan.constant)
     free(plan.tables)
+    free(plan.checks)
+
+
+cdef int load_checks(Plan *plan, checks) except -1:
+    cdef int i
+    plan.checks_count = len(checks)
+    plan.checks = <Check *>need(len(checks) * sizeof(Check))
+    for i, (store, dst, guard) in enumerate(checks):
+        plan.checks[i].store = store
+        plan.checks[i].dst = dst
+        plan.checks[i].guard = guard
+    return 0
 
 
 cdef void *need(size_t n) except NULL:
@@ -1005,7 +1027,8 @@ cdef int fast_of(Op *op) noexcept:
 
 cdef int load_text(Plan *plan, tuple made) except -1:
     cdef int i
-    template, ops, tests, slots, constants = made
+    template, ops, tests, slots, constants, checks = made
+    load_checks(plan, checks)
     plan.template_ = copy_bytes(template)
     plan.size = len(template)
     plan.slots = slots
@@ -1063,7 +1086,8 @@ cdef int proto_fast_of(ProtoOp *op) noexcept:
 cdef int load_proto(Plan *plan, tuple made) except -1:
     cdef int i, number
     cdef ProtoOp *op
-    template, tables = made
+    template, tables, checks = made
+    load_checks(plan, checks)
     plan.template_ = copy_bytes(template)
     plan.size = len(template)
     plan.tables_count = len(tables)
@@ -1283,12 +1307,15 @@ cdef class StreamDecoder:
         cdef const uint8_t *body
         cdef Plan *plan = NULL
         cdef Ctx c
+        cdef Check *check
+        cdef double number
         cdef int rc, i
         self.seq += 1
         self.counts.messages += 1
         c.end = payload + n
         c.start = payload
         c.flags = 0
+        c.seen = 0
         if self.raw_ids:
             if n < 4:
                 self.bad(payload, n, recv_ns, 0, NULL)
@@ -1321,7 +1348,7 @@ cdef class StreamDecoder:
         c.plan = plan
         c.slots = self.slots
         if plan.route == 1 and plan.parts == 1:
-            c.rec = ring_claim(self.market)
+            c.rec = ring_claim(self.market, 0)
             memcpy(c.rec, plan.template_, 64)
         else:
             c.rec = self.scratch
@@ -1341,6 +1368,19 @@ cdef class StreamDecoder:
         if rc != OK:
             self.bad(payload, n, recv_ns, wire_id, plan)
             return
+        for i in range(plan.checks_count):
+            check = &plan.checks[i]
+            if check.guard and not c.seen & check.guard:
+                continue
+            if check.store == STORE_F64:
+                number = (<double *>(c.rec + check.dst))[0]
+                if number != number:
+                    c.flags |= REC_UNSET
+            elif check.store == STORE_I64:
+                if (<int64_t *>(c.rec + check.dst))[0] == INT64_MIN:
+                    c.flags |= REC_UNSET
+            elif (<int32_t *>(c.rec + check.dst))[0] == INT32_MIN:
+                c.flags |= REC_UNSET
         if c.flags & REC_EXTRA:
             self.counts.extra += 1
         (<uint64_t *>c.rec)[0] = self.seq
@@ -1349,7 +1389,7 @@ cdef class StreamDecoder:
         if plan.route == 1:
             self.counts.market += 1
             if plan.parts == 1:
-                ring_publish(self.market)
+                ring_publish(self.market, 1)
             else:
                 self.two(c.rec)
             if c.flags & (REC_LONG_TEXT | REC_LONG_NUMBER):
@@ -1361,13 +1401,12 @@ cdef class StreamDecoder:
             self.check(self.orders.put(c.rec, plan.size, payload, <uint32_t>n))
 
     cdef void two(self, uint8_t *rec) noexcept nogil:
-        # The second record repeats sequence, times, flags, aux and key of the first.
+        # The second record repeats sequence, times, flags, aux and key of the first; both appear at once.
         memcpy(rec + 64, rec, 16)
         memcpy(rec + 64 + 18, rec + 18, 14)
-        memcpy(ring_claim(self.market), rec, 64)
-        ring_publish(self.market)
-        memcpy(ring_claim(self.market), rec + 64, 64)
-        ring_publish(self.market)
+        memcpy(ring_claim(self.market, 0), rec, 64)
+        memcpy(ring_claim(self.market, 1), rec + 64, 64)
+        ring_publish(self.market, 2)
 
     cdef void check(self, int rc) noexcept nogil:
         if rc == -2:
@@ -1581,7 +1620,7 @@ cdef bint text_run(list ops, list regs, _TextCursor c, make) except -1:
             if op.cond.holds(regs) and not text_run(op.body, regs, c, make):
                 return False
             continue
-        if op.code == 9:   # PRESENT
+        if op.code == OP_PRESENT:
             regs[op.reg] = True
             continue
         n = take_field(c, &p)
@@ -1844,7 +1883,7 @@ cdef bint text_write(list ops, list regs, bytearray out, str name, flatten) exce
             for element in elements:
                 inner = [element] if op.shape is None else flatten((<_Layout>op.shape).shape, element, op.init)
                 text_write(op.body, inner, out, name, flatten)
-        elif op.code == 9:
+        elif op.code == OP_PRESENT:
             continue
         elif op.code == OP_SKIP:
             out += op.text

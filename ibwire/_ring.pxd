@@ -33,17 +33,17 @@ cdef class MarketRing:
     cdef uint8_t _pad1[64]
 
 
-cdef inline uint8_t *ring_claim(MarketRing ring) noexcept nogil:
-    # Where the next record goes. The mark is raised in steps, so that the hot path seldom stores it; a reader loses
+cdef inline uint8_t *ring_claim(MarketRing ring, uint64_t ahead) noexcept nogil:
+    # Where the next record goes, or the one after it (ahead = 1). The mark is raised in steps, so that the hot path seldom stores it; a reader loses
     # at most that many records more.
-    if ring.head >= ring.reserved:
+    if ring.head + ahead >= ring.reserved:
         ibw_store_relaxed(&ring.reserved, ring.head + 16)
         ibw_fence_release()  # the raised mark is visible before any byte below is changed
-    return ring.base + ((ring.head & ring.mask) << 6)
+    return ring.base + (((ring.head + ahead) & ring.mask) << 6)
 
 
-cdef inline void ring_publish(MarketRing ring) noexcept nogil:
-    ibw_store_release(&ring.head, ring.head + 1)  # the record is visible before the head that covers it
+cdef inline void ring_publish(MarketRing ring, uint64_t n) noexcept nogil:
+    ibw_store_release(&ring.head, ring.head + n)  # the records are visible before the head that covers them
 
 
 cdef class LogRing:

@@ -6,8 +6,8 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-def arrays_by(maker: Callable[[bytearray, int], Any]) -> None:
-    """Give what makes a read-only array of (buffer, count); called once, by ``ring/impl.py``."""
+def arrays_by(maker: Callable[[bytearray, int, int], Any]) -> None:
+    """Give what makes a read-only array of (buffer, count, first); called once, by ``ring/impl.py``."""
 
 @final
 class MarketRing:

@@ -16,6 +16,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 cdef uint64_t RECORD = 64
+cdef int PART_AT = 17          # where a record says which part of its message it is
 cdef uint64_t SEGMENT_BYTES = 1 << 20
 cdef uint64_t NOBODY = <uint64_t>-1
 
@@ -24,7 +25,7 @@ cdef object _array_of = None
 
 
 def arrays_by(maker):
-    """Give what makes a read-only array of (buffer, count); called once, by ``ring/impl.py``. No numpy is known here."""
+    """Give what makes a read-only array of (buffer, count, first); called once, by ``ring/impl.py``. No numpy is known here."""
     global _array_of
     _array_of = maker
 
@@ -64,9 +65,11 @@ cdef class MarketRing:
         cdef uint64_t i
         if n == 0 or n * RECORD != <uint64_t>view.shape[0]:
             raise ValueError(f"{view.shape[0]} bytes are no whole number of records")
-        for i in range(n):
-            memcpy(ring_claim(self), &view[i * RECORD], RECORD)
-            ring_publish(self)
+        for i in range(0, n, 2):  # the records of one message appear at once
+            memcpy(ring_claim(self, 0), &view[i * RECORD], RECORD)
+            if i + 1 < n:
+                memcpy(ring_claim(self, 1), &view[(i + 1) * RECORD], RECORD)
+            ring_publish(self, 2 if i + 1 < n else 1)
 
     def cursor(self):
         """A new cursor that starts at the next record. For the thread that calls it."""
@@ -89,6 +92,7 @@ cdef class MarketCursor:
     cdef object buffer
     cdef uint8_t *raw
     cdef uint64_t room
+    cdef uint64_t skip     # records at the head of the buffer that are none of the poll's
 
     def __cinit__(self, MarketRing ring not None):
         self.ring = ring
@@ -119,7 +123,10 @@ cdef class MarketCursor:
             start = head - capacity
         count = head - start
         if count > want:
-            count = want
+            count = want if want > 2 else 2
+            # Not between the two records of one message: the next one would be a second part.
+            if head - start > count and (ring.base + ((start + count) & ring.mask) * RECORD)[PART_AT]:
+                count -= 1
         if count > self.room:
             self._grow(count if count > 1024 else 1024)
         at = start & ring.mask
@@ -141,7 +148,12 @@ cdef class MarketCursor:
             if count:
                 memcpy(self.raw, self.raw + lost * RECORD, count * RECORD)
         self.gap += self.last_gap
-        return count
+        self.skip = 0
+        if count and self.raw[PART_AT]:  # the first half of this message is gone
+            self.skip = 1
+            self.last_gap += 1
+            self.gap += 1
+        return count - self.skip
 
     def poll(self, uint64_t max=1024):
         """The next records, as a read-only structured array of this cursor's own buffer.
@@ -153,12 +165,12 @@ cdef class MarketCursor:
             raise RuntimeError("no array maker was given: import ibwire.ring.impl first")
         if self.buffer is None:
             self._grow(1024)
-        return _array_of(self.buffer, count)
+        return _array_of(self.buffer, count, self.skip)
 
     def poll_bytes(self, uint64_t max=1024):
         """The next records as bytes, 64 each; needs no numpy."""
         cdef uint64_t count = self.copy(max)
-        return PyBytes_FromStringAndSize(<char *>self.raw, count * RECORD) if count else b""
+        return PyBytes_FromStringAndSize(<char *>(self.raw + self.skip * RECORD), count * RECORD) if count else b""
 
 
 # ---------------------------------------------------------------------------------------------- log ring

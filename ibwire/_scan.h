@@ -1,4 +1,4 @@
-/* Where the zero bytes of 64 bytes are, one bit each. SSE2 and NEON where they are the baseline, plain C elsewhere. */
+/* Where the zero bytes of 64 bytes are, one bit each. SSE2 where it is the baseline, plain C elsewhere. */
 #ifndef IBWIRE_SCAN_H
 #define IBWIRE_SCAN_H
 #include <stdint.h>

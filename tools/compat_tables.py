@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from ibwire.wire.plan import UNSET_DOUBLE
+
 
 class OfficialClass(NamedTuple):
     """One class: its module, docstring and string form. ``keywords``: the attributes are constructor arguments."""
@@ -220,6 +222,34 @@ CLASSES: Final[dict[str, OfficialClass]] = {
 # Attributes that the official classes do not have.
 HIDDEN: Final = frozenset({("ComboLeg", "perLegPrice")})
 
+# Names that attributes had in older releases: class -> {older: newest}.
+OLDER_NAMES: Final[dict[str, dict[str, str]]] = {
+    "BarData": {"average": "wap"},
+    "CommissionAndFeesReport": {"commission": "commissionAndFees"},
+    "HistogramData": {"count": "size"},
+    "OrderState": {
+        "commission": "commissionAndFees",
+        "minCommission": "minCommissionAndFees",
+        "maxCommission": "maxCommissionAndFees",
+        "commissionCurrency": "commissionAndFeesCurrency",
+    },
+}
+
+# Attributes that only older releases had, with what a new object's held. Setting them changes nothing on the wire.
+OLDER_ATTRIBUTES: Final[dict[str, dict[str, object]]] = {
+    "ContractDetails": {"mdSizeMultiplier": 0},
+    "Order": {
+        "eTradeOnly": True,
+        "firmQuoteOnly": True,
+        "nbboPriceCap": UNSET_DOUBLE,
+        "faProfile": "",
+        "externalUserId": "",
+    },
+}
+
+NO_VALID_ID: Final = -1
+MAX_MSG_LEN: Final = 0xFFFFFF
+
 # Attributes that hold an Enum there and a code in the spec.
 ENUMS: Final[dict[str, str]] = {
     "fundAssetType": "FundAssetType",
@@ -229,6 +259,7 @@ ENUMS: Final[dict[str, str]] = {
 
 # Classes that are written by hand: name -> module.
 HAND_WRITTEN: Final[dict[str, str]] = {
+    "CommissionReport": "commission_report",
     "IneligibilityReason": "ineligibility_reason",
     "OrderCondition": "order_condition",
     "SoftDollarTier": "softdollartier",
@@ -260,6 +291,11 @@ ARGUMENT_TYPES: Final[dict[str, str]] = {
 
 # Callbacks that no message makes: name -> (parameters, docstring).
 LOCAL_CALLBACKS: Final[dict[str, tuple[str, str]]] = {
+    "commissionReport": (
+        "commissionReport: CommissionReport",
+        "The name of ``commissionAndFeesReport`` before 10.37; not called where both are overridden.",
+    ),
+    "logAnswer": ("fnName: str, fnParams: object", "Kept for programs that name it; never called."),
     "winError": ("text: str, lastError: int", "Kept for programs that name it; never called."),
     "connectAck": ("", "The session stands: the handshake is done and startApi was sent."),
     "connectionClosed": ("", "The session ended, by ``disconnect`` or by the peer; called once."),

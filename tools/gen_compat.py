@@ -14,6 +14,7 @@ from ibwire.spec import errorcodes, structs
 from ibwire.spec import versions as V
 from ibwire.spec.model import MISSING, Call, Field, Kind, Row, Struct
 from ibwire.spec.registry import INCOMING, OUTGOING
+from ibwire.wire import codec, plan, values
 from tools import compat_tables as tables
 
 COMPAT: Final = Path(__file__).resolve().parent.parent / "ibwire" / "compat"
@@ -142,6 +143,11 @@ def object_class(struct: Struct) -> str:
     if about.text:
         pieces = "".join(f"            {piece}\n" for piece in template(struct, about.text))
         out += f"\n    def __str__(self) -> str:\n        return (\n{pieces}        )\n"
+    older = tables.OLDER_NAMES.get(struct.name, {})
+    if older:
+        out += "\n" + "".join(f'    {old} = older_name("{new}")\n' for old, new in older.items())
+    for name, value in tables.OLDER_ATTRIBUTES.get(struct.name, {}).items():
+        out += f"    {name} = {value!r}\n"
     return out + "\n\n"
 
 
@@ -157,7 +163,7 @@ def objects_module() -> str:
     imports = {
         "_enums": _used(body, sorted(tables.ENUMS.values())),
         "const": _used(body, ["UNSET_DECIMAL", "UNSET_DOUBLE", "UNSET_INTEGER", "UNSET_LONG"]),
-        "object_implem": ["Object"],
+        "object_implem": ["Object", *_used(body, ["older_name"])],
         "utils": _used(body, sorted(IN_TEXT.values())),
     }
     out += _imports(imports, body) + "\n\n" + body
@@ -273,6 +279,23 @@ def requests_module() -> str:
 # ------------------------------------------------------------------------------------------------ constants
 
 
+def constants_module() -> str:
+    """Literals, so that a program's import loads neither the spec nor the codec."""
+    out = head('The official constants: the sentinels that stand for "not set", and limits.')
+    out += "from decimal import Decimal\nfrom math import inf\nfrom typing import Final\n\n"
+    out += f"NO_VALID_ID: Final = {tables.NO_VALID_ID}\nMAX_MSG_LEN: Final = {tables.MAX_MSG_LEN:#x}\n"
+    out += f"UNSET_INTEGER: Final[int] = {plan.UNSET_INT}\nUNSET_DOUBLE: Final[float] = {plan.UNSET_DOUBLE}\n"
+    out += f"UNSET_LONG: Final[int] = {plan.UNSET_LONG}\n"
+    out += f'UNSET_DECIMAL: Final[Decimal] = Decimal("{plan.UNSET_DECIMAL}")\n'
+    out += f'DOUBLE_INFINITY: Final[float] = inf\nINFINITY_STR: Final = "{values.INFINITY_TEXT}"\n'
+    out += f"PROTOBUF_MSG_ID: Final = {codec.PROTO_OFFSET}\n\nPROTOBUF_MSG_IDS: Final[dict[int, int]] = {{\n"
+    for row in OUTGOING.values():
+        if row.proto_since and row.text is not None:
+            out += f"    {row.id}: {row.proto_since},\n"
+    out += "}\n"
+    return out + '"""Request id -> server version from which it is sent in protobuf, where it has a text form too."""\n'
+
+
 def versions_module() -> str:
     out = head("The official names of the server-version gates.")
     out += "from typing import Final\n\n"
@@ -294,6 +317,7 @@ def outputs() -> dict[Path, str]:
         COMPAT / "_objects.py": objects_module(),
         COMPAT / "_requests.py": requests_module(),
         COMPAT / "_wrapper.py": wrapper_module(),
+        COMPAT / "const.py": constants_module(),
         COMPAT / "errors.py": errors_module(),
         COMPAT / "server_versions.py": versions_module(),
     }

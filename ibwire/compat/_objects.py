@@ -11,7 +11,7 @@ from ibwire.compat import _text
 from ibwire.compat._enums import FundAssetType, FundDistributionPolicyIndicator, OptionExerciseType
 from ibwire.compat.const import UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INTEGER
 from ibwire.compat.ineligibility_reason import IneligibilityReason
-from ibwire.compat.object_implem import Object
+from ibwire.compat.object_implem import Object, older_name
 from ibwire.compat.order_condition import OrderCondition
 from ibwire.compat.softdollartier import SoftDollarTier
 from ibwire.compat.tag_value import TagValue
@@ -234,6 +234,7 @@ class ContractDetails(Object):
             f",{self.eventContractDescription1}"
             f",{self.eventContractDescription2}"
         )
+    mdSizeMultiplier = 0
 
 
 class OrderComboLeg(Object):
@@ -417,6 +418,11 @@ class Order(Object):
             f" {self.tif}"
             f"{_text.order_tail(self)}"
         )
+    eTradeOnly = True
+    firmQuoteOnly = True
+    nbboPriceCap = 1.7976931348623157e+308
+    faProfile = ''
+    externalUserId = ''
 
 
 class OrderCancel(Object):
@@ -527,6 +533,11 @@ class OrderState:
             f", CompletedStatus: {self.completedStatus}"
             f"{_text.allocations_tail(self)}"
         )
+
+    commission = older_name("commissionAndFees")
+    minCommission = older_name("minCommissionAndFees")
+    maxCommission = older_name("maxCommissionAndFees")
+    commissionCurrency = older_name("commissionAndFeesCurrency")
 
 
 class Execution(Object):
@@ -661,6 +672,8 @@ class CommissionAndFeesReport(Object):
             f", YieldRedemptionDate: {intMaxString(self.yieldRedemptionDate)}"
         )
 
+    commission = older_name("commissionAndFees")
+
 
 class ScannerSubscription(Object):
     """A market scan: where to look, what to rank by, and limits."""
@@ -721,6 +734,8 @@ class BarData(Object):
             f", BarCount: {intMaxString(self.barCount)}"
         )
 
+    average = older_name("wap")
+
 
 class RealTimeBar(Object):
     """One five-second bar; ``time`` is its start in epoch seconds."""
@@ -772,6 +787,8 @@ class HistogramData(Object):
             f"Price: {floatMaxString(self.price)}"
             f", Size: {decimalMaxString(self.size)}"
         )
+
+    count = older_name("size")
 
 
 class NewsProvider(Object):

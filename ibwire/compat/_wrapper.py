@@ -34,11 +34,18 @@ if TYPE_CHECKING:
         TickAttribBidAsk,
         TickAttribLast,
     )
+    from ibwire.compat.commission_report import CommissionReport
     from ibwire.compat.softdollartier import SoftDollarTier
 
 
 class Callbacks:
     """What a gateway's messages call; see :class:`ibwire.compat.wrapper.EWrapper`."""
+
+    def commissionReport(self, commissionReport: CommissionReport) -> None:
+        """The name of ``commissionAndFeesReport`` before 10.37; not called where both are overridden."""
+
+    def logAnswer(self, fnName: str, fnParams: object) -> None:
+        """Kept for programs that name it; never called."""
 
     def winError(self, text: str, lastError: int) -> None:
         """Kept for programs that name it; never called."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ibwire.compat._objects import (
     BarData,
     DepthMktDataDescription,
@@ -22,13 +20,22 @@ from ibwire.compat._objects import (
     TickAttribLast,
     WshEventData,
 )
-from ibwire.compat.const import UNSET_DECIMAL, UNSET_INTEGER
+from ibwire.compat.const import (
+    DOUBLE_INFINITY,
+    INFINITY_STR,
+    MAX_MSG_LEN,
+    NO_VALID_ID,
+    PROTOBUF_MSG_ID,
+    PROTOBUF_MSG_IDS,
+    UNSET_DECIMAL,
+    UNSET_DOUBLE,
+    UNSET_INTEGER,
+    UNSET_LONG,
+)
 from ibwire.compat.enum_implem import Enum
 from ibwire.compat.message import OUT
 from ibwire.compat.object_implem import Object
 from ibwire.compat.utils import decimalMaxString, floatMaxString, intMaxString
-from ibwire.spec.registry import OUTGOING
-from ibwire.wire.codec import PROTO_OFFSET
 
 TickerId = int
 OrderId = int
@@ -57,18 +64,19 @@ MarketDataTypeEnum = Enum("N/A", "REALTIME", "FROZEN", "DELAYED", "DELAYED_FROZE
 Liquidities = int
 LiquiditiesEnum = Enum("None", "Added", "Remove", "RoudedOut")
 
-PROTOBUF_MSG_ID: Final[int] = PROTO_OFFSET
-PROTOBUF_MSG_IDS: Final[dict[int, int]] = {
-    row.id: row.proto_since for row in OUTGOING.values() if row.proto_since and row.text is not None
-}
-"""Request id -> server version from which it is sent in protobuf, for requests that have a text form too."""
 
 __all__ = [
+    "DOUBLE_INFINITY",
+    "INFINITY_STR",
+    "MAX_MSG_LEN",
+    "NO_VALID_ID",
     "OUT",
     "PROTOBUF_MSG_ID",
     "PROTOBUF_MSG_IDS",
     "UNSET_DECIMAL",
+    "UNSET_DOUBLE",
     "UNSET_INTEGER",
+    "UNSET_LONG",
     "BarData",
     "DepthMktDataDescription",
     "Enum",

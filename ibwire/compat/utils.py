@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, TypeVar
@@ -141,6 +140,8 @@ def currentTimeMillis() -> int:
 
 def getTimeStrFromMillis(time: int) -> str:
     """Epoch milliseconds as local time, such as ``Jan 02, 2026 09:30:00.000``; empty for 0 and below."""
+    from datetime import datetime
+
     return datetime.fromtimestamp(time / 1000.0).strftime("%b %d, %Y %H:%M:%S.%f")[:-3] if time > 0 else ""
 
 

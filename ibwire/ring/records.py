@@ -77,10 +77,10 @@ def _format(f: RecordField) -> Any:
     return _NUMPY.get(f.ctype) or _NUMPY_WIDE[f.ctype]
 
 
-def array_of(buffer: bytearray, count: int) -> np.ndarray[Any, np.dtype[Any]]:
-    """A read-only view of the first ``count`` records of a buffer; numpy loads on first use."""
+def array_of(buffer: bytearray, count: int, first: int) -> np.ndarray[Any, np.dtype[Any]]:
+    """A read-only view of ``count`` records of a buffer from the one numbered ``first``; numpy loads on first use."""
     import numpy as np
 
-    out = np.frombuffer(buffer, dtype=base_dtype(), count=count)
+    out = np.frombuffer(buffer, dtype=base_dtype(), count=count, offset=first * RECORD_BYTES)
     out.flags.writeable = False
     return out

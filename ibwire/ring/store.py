@@ -5,8 +5,8 @@ The rules, which the compiled decoder follows too:
 * A place starts as unset: NaN (f64), INT64_MIN (i64), -1 (digits), 0 (everything else). A field whose paths the
   message does not have, or whose optional struct did not come, stays so.
 * A value that is not set is stored as NaN, INT64_MIN, INT32_MIN (i32) or 0 (shorter integers); FLAG_UNSET says that
-  there is one among the numbers of this record.
-* An integer beyond its place is stored as INT32_MIN, -32768 or 255, with FLAG_LONG_NUMBER.
+  there is a NaN, INT64_MIN or INT32_MIN among the numbers that came or could have come.
+* An integer beyond its place is stored as INT64_MIN, INT32_MIN, -32768 or 255, with FLAG_LONG_NUMBER.
 * A number is stored as the nearest double; its digits field takes the digits after the point as written (-1: more than
   127, or not written as text). FLAG_LONG_NUMBER: a decimal of more than 15 significant digits, more than a double is
   sure to give back, or beyond its range.
@@ -59,7 +59,7 @@ _PACK: Final = {
     )
 }
 _RANGE: Final = {  # lowest and highest value, what stands for a value beyond them, what stands for none
-    "i64": (INT_UNSET, (1 << 63) - 1, INT_UNSET, INT_UNSET),
+    "i64": (1 - (1 << 63), (1 << 63) - 1, INT_UNSET, INT_UNSET),
     "i32": (1 - (1 << 31), (1 << 31) - 1, -(1 << 31), -(1 << 31)),
     "i16": (1 - (1 << 15), (1 << 15) - 1, -(1 << 15), 0),
     "u8": (0, 255, 255, 0),
@@ -250,8 +250,10 @@ def _store_int(out: bytearray, place: Place, value: Any) -> int:
     low, high, beyond, null = _RANGE[place.ctype]
     flags = 0
     if value is None:
-        value, flags = null, FLAG_UNSET
+        value = null
     elif not low <= value <= high:
         value, flags = beyond, FLAG_LONG_NUMBER
+    if value == null and null < 0:
+        flags |= FLAG_UNSET
     _PACK[place.ctype].pack_into(out, place.at, int(value))
     return flags

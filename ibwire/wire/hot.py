@@ -78,16 +78,49 @@ class _Target:
                 raw[at] = 0xFF
             elif f.ctype == "f64":
                 struct.pack_into("<d", raw, at, _float_default(plan, f.paths))
-            elif f.paths and f.ctype in ("i64", "i32") and f.paths[0] in plan.shape.index:
+            elif f.ctype == "i64" and f.name != "recv_ns" and not _unguarded(plan, f.paths):
+                struct.pack_into("<q", raw, at, INT_UNSET)
+            elif f.ctype in ("i64", "i32") and _unguarded(plan, f.paths):
                 value = default_of(plan.shape.regs[plan.shape.index[f.paths[0]]], Profile.TYPED, plan.dialect, Direction.INCOMING)
                 unset = INT_UNSET if f.ctype == "i64" else -(1 << 31)
                 struct.pack_into("<q" if f.ctype == "i64" else "<i", raw, at, unset if value is None else value)
         return bytes(raw)
 
 
+def _guard(plan: Plan, path: str) -> str:
+    """The optional struct above a path, or an empty text."""
+    parts = path.split(".")
+    for n in range(1, len(parts)):
+        if (found := ".".join(parts[:n])) + "?" in plan.shape.index:
+            return found
+    return ""
+
+
+def _unguarded(plan: Plan, paths: tuple[str, ...]) -> bool:
+    return bool(paths) and paths[0] in plan.shape.index and not _guard(plan, paths[0])
+
+
+class _Guards:
+    """A bit for each optional struct of a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        names = [r.path[:-1] for r in plan.shape.regs if r.is_presence]
+        self.bits = {name: 1 << i for i, name in enumerate(names[:31])}
+
+    def checks(self, target: _Target) -> list[tuple[int, int, int]]:
+        """(store, dst, guard) of each number of the record that can be unset."""
+        out = []
+        for path, (f, at) in target.fields.items():
+            if f.ctype in ("f64", "i64", "i32") and path in self.plan.shape.index:
+                guard = _guard(self.plan, path)
+                out.append((_STORES[f.ctype], at, self.bits[guard] if guard else 0))
+        return out
+
+
 def _float_default(plan: Plan, paths: tuple[str, ...]) -> float:
     for path in paths:
-        if path in plan.shape.index:
+        if path in plan.shape.index and not _guard(plan, path):
             value = default_of(plan.shape.regs[plan.shape.index[path]], Profile.TYPED, plan.dialect, Direction.INCOMING)
             return float("nan") if value is None else float(value)
     return float("nan")
@@ -106,6 +139,7 @@ class _TextTable:
     def __init__(self, plan: Plan, record: Record) -> None:
         self.plan = plan
         self.target = _Target(record)
+        self.guards = _Guards(plan)
         self.ops: list[tuple[Any, ...]] = []
         self.tests: list[tuple[int, int, float, bytes]] = []
         self.slots: dict[tuple[int, int], int] = {}
@@ -138,7 +172,9 @@ class _TextTable:
                 slot = self.slots.get((scope, op.reg), NO_SLOT)
                 self.ops[at] = (int(OpCode.REPEAT), 0, 0, 0, 0, 0, slot, 0.0, len(self.ops))
             elif op.code is OpCode.PRESENT:
-                continue
+                if top:
+                    bit = self.guards.bits[op.name]
+                    self.ops.append((int(op.code), 0, 0, 0, bit, 0, NO_SLOT, 0.0, 0))
             else:
                 self._field(op, scope, top)
 
@@ -193,15 +229,17 @@ def _regs_of(cond: RegCond) -> list[int]:
 
 
 def text_table(plan: Plan, record: Record) -> tuple[Any, ...]:
-    """(template, ops, tests, slots, constants) of a text plan."""
+    """(template, ops, tests, slots, constants, checks) of a text plan."""
     t = _TextTable(plan, record)
-    return t.target.template(plan, plan.row), t.ops, t.tests, len(t.slots), t.constants
+    checks = t.guards.checks(t.target)
+    return t.target.template(plan, plan.row), t.ops, t.tests, len(t.slots), t.constants, checks
 
 
 class _ProtoTables:
     def __init__(self, plan: Plan, record: Record) -> None:
         self.plan = plan
         self.target = _Target(record)
+        self.guards = _Guards(plan)
         self.bits = _bits_of(plan.row.text, {})
         self.tables: list[list[tuple[Any, ...]]] = []
         assert plan.proto is not None
@@ -219,6 +257,8 @@ class _ProtoTables:
                 assert op.table is not None
                 sub = self._add(op.table, top)
                 store = STORE_NONE
+                if top and op.presence >= 0:
+                    aux = self.guards.bits[self.plan.shape.regs[op.presence].path[:-1]]
             elif code in (ProtoCode.REPEATED, ProtoCode.MAP):
                 assert op.sub is not None
                 sub = self._add(op.sub.table, False)
@@ -243,9 +283,9 @@ class _ProtoTables:
 
 
 def proto_tables(plan: Plan, record: Record) -> tuple[Any, ...]:
-    """(template, tables) of a protobuf plan; table 0 is the message itself."""
+    """(template, tables, checks) of a protobuf plan; table 0 is the message itself."""
     t = _ProtoTables(plan, record)
-    return t.target.template(plan, plan.row), t.tables
+    return t.target.template(plan, plan.row), t.tables, _Guards(plan).checks(t.target)
 
 
 def tables(server_version: int, records: bool = True) -> dict[str, Any]:

@@ -361,6 +361,77 @@ INCOMING: tuple[Difference, ...] = (
 DIFFERENCES: tuple[Difference, ...] = (*OUTGOING, *INCOMING)
 
 
+BESIDE: tuple[Difference, ...] = (
+    Difference(
+        "fa.profiles",
+        "From FA_PROFILE_DESUPPORT on the official client refuses requests for profiles with 585; we let the gateway "
+        "answer.",
+        direction="outgoing",
+        releases=("10.30.1", "10.37.2", "10.46.1"),
+        rows=("requestFA", "replaceFA"),
+        since=V.FA_PROFILE_DESUPPORT,
+    ),
+    Difference(
+        "text.symbols",
+        "In text the official client refuses to send what is not printable ASCII with 579, older releases also tabs and "
+        "line ends; we send UTF-8, as gateways read it.",
+        direction="outgoing",
+        dialect=Dialect.TEXT,
+    ),
+    Difference(
+        "text.latin1",
+        "Text that is not UTF-8 becomes backslash escapes in the official client; we read it as Latin-1, which Windows "
+        "gateways send.",
+        direction="incoming",
+        dialect=Dialect.TEXT,
+    ),
+    Difference(
+        "text.escaped",
+        "In fields with escapes the official client reads what is not escaped as Latin-1, so that UTF-8 is garbled.",
+        direction="incoming",
+        rows=("error", "contractData", "tickString"),
+        since=V.ENCODE_MSG_ASCII7,
+        dialect=Dialect.TEXT,
+    ),
+    Difference(
+        "numbers.spelling",
+        "The official client takes Python's own spellings of numbers: spaces around them, underscores in them. No "
+        "gateway sends those; to us the message is broken.",
+        direction="incoming",
+        dialect=Dialect.TEXT,
+    ),
+    Difference(
+        "bars.unknown",
+        "Real gateways send bars with ? for every price: the official client fails on them, we read unset prices.",
+        direction="incoming",
+        rows=("historicalData", "historicalDataUpdate"),
+        dialect=Dialect.TEXT,
+    ),
+    Difference(
+        "protobuf.absent",
+        "Where protobuf lacks the submessage that a message is about, the official client drops the message without a "
+        "word; we deliver it with what it has, so that nothing is lost.",
+        direction="incoming",
+        releases=("10.46.1",),
+        rows=(
+            "openOrder",
+            "updatePortfolio",
+            "contractData",
+            "bondContractData",
+            "execDetails",
+            "position",
+            "positionMulti",
+            "completedOrder",
+            "updateMktDepth",
+            "updateMktDepthL2",
+            "historicalDataUpdate",
+        ),
+        dialect=Dialect.PROTO,
+    ),
+)
+"""Differences that random valid messages do not meet."""
+
+
 def differences(version: str, row: Row, server_version: int, dialect: Dialect) -> list[Difference]:
     """Those that concern a case."""
     return [d for d in DIFFERENCES if d.counts(version, row, server_version, dialect)]

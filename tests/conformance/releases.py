@@ -36,7 +36,7 @@ class Release:
     ----------
     names : our callback, class or ``Class.attribute`` -> its name there.
     whole_sizes : sizes are ints there; values are compared as numbers.
-    printable : it refuses to send text that is not printable ASCII.
+    printable : it refuses tabs and line ends in text too.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Release:
 RELEASES: Mapping[str, Release] = {
     "9.81.1": Release(_COMMISSION | _AVERAGE, whole_sizes=True, printable=True),
     "10.19.4": Release(_COMMISSION, printable=True),
-    "10.30.1": Release(_COMMISSION, printable=True),
+    "10.30.1": Release(_COMMISSION),
     "10.37.2": Release(),
     "10.46.1": Release(),
 }

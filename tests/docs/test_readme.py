@@ -89,21 +89,34 @@ def test_the_sample_is_what_a_gateway_of_that_version_sends() -> None:
     assert (ROOT / "docs/sample.bin").read_bytes() == handshake + b"".join(frame(codec.encode(m)) for m in messages)
 
 
-def test_the_program_for_those_who_come_from_ibapi_runs_as_it_stands(tmp_path: Path) -> None:
+def migrated() -> tuple[str, str]:
+    """The program for those who come from ibapi, and what it prints."""
     found = re.search(r"^<!-- run -->\n```python\n(.*?)^```\n```text\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert found is not None
-    program = tmp_path / "program.py"
-    program.write_text(found[1])
+    return found[1], found[2]
+
+
+def run(*command: str, cwd: Path) -> str:
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
     done = subprocess.run(
-        [sys.executable, str(program)],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (done.returncode, done.stdout) == (0, found[2]), done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_program_for_those_who_come_from_ibapi_runs_as_it_stands(tmp_path: Path) -> None:
+    source, expected = migrated()
+    (tmp_path / "program.py").write_text(source)
+    assert run("program.py", cwd=tmp_path) == expected
+
+
+def test_the_same_program_with_its_old_imports_runs_through_exec(tmp_path: Path) -> None:
+    source, expected = migrated()
+    old = re.sub(r"from ibwire\.compat\.(\w+) import (\w+)  # was: .*", r"from ibapi.\1 import \2", source)
+    assert old.count("from ibapi.") == 3 and "ibwire.compat" not in old
+    (tmp_path / "program.py").write_text(old)
+    assert run("-m", "ibwire", "exec", "program.py", cwd=tmp_path) == expected
 
 
 def test_the_demo_block_is_of_this_version() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ibwire.ring import log, market, stream
+from ibwire.ring import impl, log, market, stream
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,7 @@ class Impl:
     StreamDecoder: Any
 
 
-IMPLS = {"plain": Impl("plain", market.MarketRing, log.LogRing, stream.StreamDecoder)}
+IMPLS = {
+    "plain": Impl("plain", market.MarketRing, log.LogRing, stream.StreamDecoder),
+    "compiled": Impl("compiled", impl.MarketRing, impl.LogRing, impl.StreamDecoder),
+}

@@ -169,7 +169,7 @@ def test_a_number_beyond_its_place(impl: Impl) -> None:
     fed = Fed(impl, TEXT)
     row = fed.one("TICK_GENERIC", b"45\x006\x009876543210\x005000000000\x001.5\0")
     assert (row["key"], row["tickType"]) == (9876543210, -(2**31))
-    assert row["flags"] == R.FLAG_LONG_NUMBER
+    assert row["flags"] == R.FLAG_LONG_NUMBER | R.FLAG_UNSET
     assert len(fed.control_cursor.poll()) == 1
 
 

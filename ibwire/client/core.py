@@ -1,0 +1,305 @@
+"""What the parts of a client share: the link, the lock, the ids, the one way out, and the wait for what comes in.
+
+One thread (``ibwire-client``) takes the entries of the order and control rings, in wire order, under the lock; user
+threads send under the same lock and wait for ``news``. Market records are polled by whoever looks at quotes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from ibwire.config import Settings
+from ibwire.errors import ConnectError, ForkedClient, IbwireError, RequestError, SessionLost, WaitTimeout, WrongThread
+from ibwire.io import clock
+from ibwire.io.dispatch import Dispatcher
+from ibwire.io.pump import Pump
+from ibwire.io.wait import Bell
+from ibwire.client.intake import Intake, Pending
+from ibwire.client.orders import Orders, handle_type
+from ibwire.spec.errorcodes import FARM_OK
+from ibwire.spec.registry import OUTGOING
+from ibwire.trade.orders import OrderTable
+from ibwire.wire.codec import Codec, Role
+
+__all__ = ["Core", "LinkLike"]
+
+REQUEST_ID_BASE: Final = 1 << 30
+"""Request ids begin here, far above the order ids that a gateway hands out: errors share one field for both."""
+_LOW_REQUEST_ID_BASE: Final = 1 << 20
+_ID_IN_USE: Final = 326
+
+
+class LinkLike(Protocol):
+    """What a client needs of a connection; :class:`ibwire.io.link.Link` is one."""
+
+    decoder: Any
+    market: Any
+    orders: Any
+    control: Any
+    bell: Bell
+
+    @property
+    def server_version(self) -> int: ...
+    @property
+    def ending(self) -> Any: ...
+
+    def start(self) -> None: ...
+    def send(self, payload: bytes) -> None: ...
+    def close(self) -> None: ...
+
+
+class Core:
+    """The inside of a client."""
+
+    def __init__(self, settings: Settings, link: LinkLike) -> None:
+        self.settings = settings
+        self.timeout_s = settings.timeout_s
+        self.client_id = settings.client_id
+        self.link = link
+        self.lost: SessionLost | None = None
+        self.sent = 0
+        self.table = OrderTable(settings.client_id, view_type=handle_type(self))
+        self.intake = Intake(Codec(link.server_version, Role.CLIENT), self.table)
+        self.orders = Orders(self)
+        self.news = Bell()
+        self._codec = Codec(link.server_version, Role.CLIENT)
+        self._pid = os.getpid()
+        self._next_request_id = REQUEST_ID_BASE
+        self._next_order_id = 0
+        self._closed = False
+        self._claimed: set[str] = set()
+        self._dispatcher = Dispatcher(
+            link.decoder, link.orders.cursor(), link.control.cursor(), None, self.intake.take
+        )
+        self.pump = Pump(link.bell, self._step, self._failed)
+        self.lock = self.pump.lock
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start reading, say who we are, and wait for account and ids.
+
+        Raises
+        ------
+        ConnectError : the gateway refused or did not answer; it says why where the gateway did.
+        """
+        self.pump.start()
+        try:
+            try:
+                self.link.start()
+                self.sent += 1
+            except SessionLost:  # the ending says why
+                pass
+            ready = self.wait_until(self._is_settled, self.timeout_s)
+        except BaseException:
+            self.close()
+            raise
+        told = [(code, text) for code, text in self.intake.notices if code not in FARM_OK]
+        codes = {code for code, _ in told}
+        if ready and self.lost is None and _ID_IN_USE not in codes:
+            if (self.intake.next_order_id or 0) > REQUEST_ID_BASE // 2:
+                self._next_request_id = _LOW_REQUEST_ID_BASE
+            return
+        self.close()
+        if _ID_IN_USE in codes:
+            raise ConnectError(f"client id {self.client_id} is in use", hint="choose another client_id")
+        if told:
+            raise ConnectError("the gateway refused the session: " + "; ".join(f"code {c}: {t}" for c, t in told))
+        if ready:
+            raise ConnectError(f"the session ended at once: {self.lost}")
+        raise ConnectError(
+            f"the gateway agreed on version {self.link.server_version} but sent no account and no id"
+            f" within {self.timeout_s:g} s",
+            hint="is it logged in? a dialog may be waiting there",
+        )
+
+    def _is_settled(self) -> bool:
+        intake = self.intake
+        refused = any(code == _ID_IN_USE for code, _ in intake.notices)
+        return self.lost is not None or refused or (intake.next_order_id is not None and bool(intake.accounts))
+
+    @property
+    def is_forked(self) -> bool:
+        """True in a child process: the parent's socket, rings and simulator are not its to touch."""
+        return os.getpid() != self._pid
+
+    def close(self) -> None:
+        """End the session. Twice is harmless; orders live on at the broker."""
+        if self.is_forked:
+            return
+        with self.lock:
+            if self._closed:
+                return
+            self._closed = True
+        self.link.close()
+        self.pump.stop()
+        with self.lock:
+            self._step()  # what came in before the end
+            self._dispatcher.close()
+
+    # -- coming in ---------------------------------------------------------------------------------------------------
+
+    def _step(self) -> bool:
+        # The ending is looked at first: what came before it is then in the rings.
+        ending = self.link.ending
+        with self.lock:
+            count = self._dispatcher.dispatch()
+            refresh, self.intake.wants_refresh = self.intake.wants_refresh, False
+            if ending is not None and self.lost is None:
+                self._lose(ending.error)
+                count += 1
+        if count:
+            self.news.ring()
+        if refresh and self.lost is None:
+            try:
+                self.orders.refresh()
+            except SessionLost:  # told by the ending
+                pass
+        return ending is None
+
+    def _lose(self, error: IbwireError) -> None:
+        self.lost = error if isinstance(error, SessionLost) else SessionLost(str(error))
+        if self.lost is not error:
+            self.lost.__cause__ = error
+        self.table.on_link_lost(str(error), clock.now_ns())
+        self.intake.fail_all(self.lost)
+
+    def _failed(self, error: BaseException) -> None:
+        with self.lock:
+            if self.lost is None:
+                lost = SessionLost(f"the client failed: {type(error).__name__}: {error}")
+                lost.__cause__ = error
+                self._lose(lost)
+        self.link.close()
+        self.news.ring()
+
+    def changed(self) -> None:
+        """Something changed that did not come in; wake who waits."""
+        self.news.ring()
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for what comes in; False when the time is up first."""
+        if self.pump.is_current:
+            raise WrongThread("this thread brings what would be waited for", hint="wait in another thread")
+        return self.news.wait_until(condition, timeout_s * 1000)
+
+    # -- going out ---------------------------------------------------------------------------------------------------
+
+    def check_usable(self) -> None:
+        """Raise ForkedClient or SessionLost when nothing can be sent."""
+        if self.is_forked:
+            raise ForkedClient("this client belongs to the parent process", hint="connect in the child")
+        if self.lost is not None:
+            raise SessionLost(str(self.lost)) from self.lost
+
+    def take_request_id(self) -> int:
+        """A new request id; never one that an order has or will have."""
+        with self.lock:
+            self._next_request_id += 1
+            return self._next_request_id - 1
+
+    def take_order_id(self) -> int:
+        """A new order id: never below what the gateway named, never one that was used."""
+        with self.lock:
+            self._next_order_id = max(self._next_order_id, self.intake.next_order_id or 0)
+            self._next_order_id += 1
+            return self._next_order_id - 1
+
+    def use_order_id(self, order_id: int) -> None:
+        """An id that the caller chose; no new order gets it."""
+        with self.lock:
+            self._next_order_id = max(self._next_order_id, order_id + 1)
+
+    def encode(self, message: Any) -> tuple[bytes, str]:
+        """Payload and dialect of a message."""
+        with self.lock:
+            return self._codec.encode(message), self.dialect(type(message))
+
+    def dialect(self, message_type: type[Any]) -> str:
+        """``text`` or ``proto``: how a message goes out at this version."""
+        return self._codec.dialect_of(OUTGOING[message_type.MSG_ID]).value
+
+    def send(self, message: Any) -> None:
+        """Send one message that is about no order."""
+        with self.lock:
+            self.check_usable()
+            self.link.send(self.encode(message)[0])
+            self.sent += 1
+
+    def send_order(self, order_id: int, payload: bytes) -> None:
+        """Send what is about an order; the table hears of a failure. The lock is held."""
+        try:
+            self.link.send(payload)
+            self.sent += 1
+        except IbwireError as error:
+            wrote = int(getattr(error, "wrote_bytes", 0))
+            self.table.on_send_failed(order_id, clock.now_ns(), str(error), wrote)
+            raise
+
+    def ask(
+        self,
+        message: Any,
+        keep: type[Any],
+        end: type[Any],
+        reqId: int | None = None,
+        timeout_s: float | None = None,
+    ) -> list[Any]:
+        """Send a request and collect its answers until the end marker.
+
+        Raises
+        ------
+        RequestError : the gateway refused. WaitTimeout : no end marker in time. SessionLost : the link is gone.
+        """
+        limit = self.timeout_s if timeout_s is None else timeout_s
+        pending = Pending((keep,), end)
+        with self.lock:
+            self.check_usable()
+            self.intake.expect(reqId, pending)
+        try:
+            self.send(message)
+            over = self.wait_until(lambda: pending.done or pending.error is not None, limit)
+        finally:
+            with self.lock:
+                self.intake.forget(reqId, pending)
+        if isinstance(pending.error, RequestError):
+            raise pending.error
+        if pending.error is not None:
+            raise SessionLost(str(pending.error)) from pending.error
+        if not over:
+            name = type(message).NAME
+            raise WaitTimeout(f"no end of the answer to {name} within {limit:g} s ({len(pending.items)} came)")
+        return pending.items
+
+    def try_send(self, message: Any) -> None:
+        """Send what tidies up; a session that is over needs no tidying."""
+        try:
+            self.send(message)
+        except IbwireError:
+            pass
+
+    @contextmanager
+    def one_at_a_time(self, name: str) -> Iterator[None]:
+        """Requests whose answers carry no id wait for each other.
+
+        Raises
+        ------
+        WaitTimeout : the one before did not end in time.
+        """
+        if not self.wait_until(lambda: self._claim(name), self.timeout_s):
+            raise WaitTimeout(f"another request for {name} is under way")
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._claimed.discard(name)
+            self.changed()
+
+    def _claim(self, name: str) -> bool:
+        with self.lock:
+            if name in self._claimed:
+                return False
+            self._claimed.add(name)
+            return True
