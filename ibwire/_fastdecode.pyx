@@ -394,13 +394,13 @@ cdef inline void put_int(Ctx *c, int store, uint16_t dst, int64_t value) noexcep
     if store == STORE_I64:
         (<int64_t *>(c.rec + dst))[0] = value
         if value == INT64_MIN:
-            c.flags |= REC_LONG_NUMBER
+            c.flags |= REC_LONG_NUMBER | REC_UNSET
     elif store == STORE_I32:
         if INT32_MIN < value <= INT32_MAX:
             (<int32_t *>(c.rec + dst))[0] = <int32_t>value
         else:
             (<int32_t *>(c.rec + dst))[0] = INT32_MIN
-            c.flags |= REC_LONG_NUMBER
+            c.flags |= REC_LONG_NUMBER | REC_UNSET
     elif store == STORE_I16:
         if -32768 < value <= 32767:
             (<int16_t *>(c.rec + dst))[0] = <int16_t>value
@@ -1116,7 +1116,6 @@ cdef int load_proto(Plan *plan, tuple made) except -1:
 # ------------------------------------------------------------------------------------------------ stream
 
 cdef struct Stats:
-    uint64_t messages
     uint64_t bytes
     uint64_t bad_frames
     uint64_t unknown
@@ -1190,7 +1189,7 @@ cdef class StreamDecoder:
     @property
     def stats(self):
         """Counts so far: messages, bytes, bad_frames, unknown, extra, market, orders."""
-        return dict(self.counts)
+        return {"messages": self.seq, **self.counts}
 
     @property
     def pending_bytes(self):
@@ -1205,7 +1204,7 @@ cdef class StreamDecoder:
         ValueError : framing is lost (args: length, first bytes). OverflowError : a log ring is past its limit.
         """
         cdef Py_buffer view
-        cdef uint64_t before = self.counts.messages
+        cdef uint64_t before = self.seq
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
             with nogil:
@@ -1214,7 +1213,7 @@ cdef class StreamDecoder:
             PyBuffer_Release(&view)
         if self.failure:
             self.fail()
-        return self.counts.messages - before
+        return self.seq - before
 
     cdef fail(self):
         if self.failure == 1:
@@ -1311,7 +1310,6 @@ cdef class StreamDecoder:
         cdef double number
         cdef int rc, i
         self.seq += 1
-        self.counts.messages += 1
         c.end = payload + n
         c.start = payload
         c.flags = 0

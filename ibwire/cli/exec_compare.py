@@ -103,7 +103,7 @@ def compare(file: str, folder: str | None, server_version: int | None, out: Text
                 tally.add(number, json.loads(one), json.loads(other))
     versions = ", ".join(str(version) for version in dict.fromkeys(version for version, _ in segments))
     print(f"{file}: {len(payloads):,} messages, server version {versions}\n", file=out)
-    print(_table(len(payloads), theirs, ours), file=out)
+    print(_table(theirs, ours), file=out)
     print("\n" + "\n".join(tally.lines()), file=out)
     return 1 if tally.different else 0
 
@@ -167,10 +167,10 @@ def _side(
     return result
 
 
-def _table(messages: int, theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+def _table(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     rows = [("", "messages/s", "ns/message", "callbacks", "exceptions")]
     for name, side in (("ibapi " + theirs["version"], theirs), ("ibwire " + ibwire.__version__, ours)):
-        best_ns = side["best_ns"]
+        best_ns, messages = side["best_ns"], side["messages"]
         rate, each = messages / best_ns * 1e9, best_ns / messages
         rows.append((name, f"{rate:,.0f}", f"{each:,.0f}", f"{side['callbacks']:,}", f"{side['exceptions']:,}"))
     rows.append(("times as fast", f"{theirs['best_ns'] / ours['best_ns']:.1f}", "", "", ""))

@@ -112,7 +112,10 @@ class _Guards:
         """(store, dst, guard) of each number of the record that can be unset."""
         out = []
         for path, (f, at) in target.fields.items():
-            if f.ctype in ("f64", "i64", "i32") and path in self.plan.shape.index:
+            index = self.plan.shape.index
+            if path not in index or f.ctype not in ("f64", "i64", "i32"):
+                continue
+            if f.ctype == "f64" or self.plan.shape.regs[index[path]].field.nullable:
                 guard = _guard(self.plan, path)
                 out.append((_STORES[f.ctype], at, self.bits[guard] if guard else 0))
         return out

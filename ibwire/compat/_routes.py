@@ -1,0 +1,229 @@
+"""From a plan and a program to a route: which callbacks a message makes, and what they are given.
+
+A route that is nothing but numbers, texts and flags is also put as plain data, for the compiled dispatcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from ibwire.compat._generations import Convert, callback_for
+from ibwire.spec.model import Call, Kind
+from ibwire.wire.calls import BoundCall, bind
+from ibwire.wire.plan import Dialect, Make, Op, OpCode, Plan, ProtoCode, ProtoOp, RegCond, Shape, build
+
+# Computed arguments that depend on one whole number: name in ibwire.spec.hooks.ARGUMENTS -> its field.
+_READS: Final = {"size_tick_type": "tickType"}
+
+
+@dataclass(slots=True)
+class Step:
+    """One callback of a route: what is called, when, how often and with what."""
+
+    bound: BoundCall
+    call: Call
+    callback: Callable[..., Any]
+    names: tuple[str, ...]
+
+
+def steps_of(plan: Plan, wrapper: Any, style: int | None) -> list[Step]:
+    """The callbacks of a message that the wrapper overrides, in their order."""
+    calls = [call for call in plan.row.calls if plan.server_version < call.until]
+    found = []
+    for bound, call in zip(bind(plan), calls, strict=True):
+        callback = callback_for(wrapper, call.name, style)
+        if callback is not None:
+            paths = call.args if call.args is not None else plan.shape.names
+            found.append(Step(bound, call, callback, tuple(p.rpartition(".")[2].lstrip("*") for p in paths)))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ flat routes
+
+
+class FlatField(NamedTuple):
+    """One field on the wire. ``code`` is the op's; ``used``: somebody wants its value."""
+
+    code: int
+    reg: int
+    used: bool
+    number: int
+    nullable: bool
+    unset: Any
+    null: Any
+    empty: Any
+    escaped: bool
+    bits: int  # which of FlatRoute.flags it is, -1: no flags
+
+
+class FlatCall(NamedTuple):
+    """One callback. An argument is (0, register), (1, flags) or (2, register, function of its value)."""
+
+    callback: Callable[..., Any]
+    args: tuple[tuple[Any, ...], ...]
+    when: tuple[int, Callable[[Any], bool]] | None
+
+
+class FlatRoute(NamedTuple):
+    """A whole message as plain data."""
+
+    is_text: bool
+    init: list[Any]
+    fields: list[FlatField]
+    calls: list[FlatCall]
+    flags: list[Callable[[int], Any]]
+
+
+class _Flat:
+    """Tries to flatten a route; ``route`` is None where it cannot be."""
+
+    def __init__(self, plan: Plan, steps: list[Step], make: Make) -> None:
+        self.plan, self.make = plan, make
+        self.flags: list[Callable[[int], Any]] = []
+        self.structs: dict[str, int] = {}  # path of a struct of flags -> its place in self.flags
+        self.places: dict[int, int] = {}  # op -> its place in self.flags
+        self.used: set[int] = set()
+        self.route: FlatRoute | None = None
+        ops: list[Any] = list(plan.text) if plan.dialect is Dialect.TEXT else _proto_ops(plan)
+        if plan.row_hooks or plan.lists or not all(_plain(op) for op in ops):
+            return
+        for op in ops:
+            self._note_flags(op)
+        calls = [self._call(step) for step in steps]
+        if all(call is not None for call in calls):
+            fields = [self._field(op) for op in ops]
+            is_text = plan.dialect is Dialect.TEXT
+            self.route = FlatRoute(is_text, list(plan.init), fields, [c for c in calls if c is not None], self.flags)
+
+    def _note_flags(self, op: Any) -> None:
+        if not op.bits:
+            return
+        shape = self.plan.shape
+        for name, (offset, sub, presence) in zip(shape.names, shape.children, strict=True):
+            if sub is None or presence >= 0:
+                continue
+            masks = {reg - offset: mask for reg, mask in op.bits if offset <= reg < offset + sub.size}
+            if len(masks) == len(op.bits):
+                self.structs[name] = self.places[id(op)] = len(self.flags)
+                self.flags.append(_flags(sub, list(self.plan.init[offset : offset + sub.size]), masks, self.make))
+
+    def _field(self, op: Any) -> FlatField:
+        if isinstance(op, Op):
+            return FlatField(
+                int(op.code), op.reg, op.reg in self.used, 0, op.nullable, None, op.null, op.empty,
+                op.rule != 0, self.places.get(id(op), -1),
+            )  # fmt: skip
+        unset = self.plan.init[op.reg] if op.reg >= 0 else None
+        return FlatField(
+            _TEXT_CODE[op.code] if op.kind is not Kind.DEC else int(OpCode.DEC),
+            op.reg, op.reg in self.used, op.number, op.nullable, unset, op.null, op.null, False,
+            self.places.get(id(op), -1),
+        )  # fmt: skip
+
+    def _call(self, step: Step) -> FlatCall | None:
+        if step.bound.each >= 0:
+            return None
+        paths = step.call.args if step.call.args is not None else self.plan.shape.names
+        args = [self._argument(path, get) for path, get in zip(paths, step.bound.args, strict=True)]
+        when = None
+        if step.bound.when is not None:
+            reg = self._whole(step.bound.when)
+            if reg < 0:
+                return None
+            when = (reg, self._alone(reg, step.bound.when.holds))
+        if any(arg is None for arg in args) or len(args) > 12:
+            return None
+        return FlatCall(step.callback, tuple(arg for arg in args if arg is not None), when)
+
+    def _argument(self, path: str, get: Callable[..., Any]) -> tuple[Any, ...] | None:
+        index = self.plan.shape.index
+        if path in self.structs:
+            return (1, self.structs[path])
+        if path.startswith("*"):
+            reg = index.get(_READS.get(path[1:], ""), -1)
+            if reg < 0:
+                return None
+            self.used.add(reg)
+            return (2, reg, self._alone(reg, lambda regs: get(regs, None, self.make)))
+        if path not in index or self.plan.shape.regs[index[path]].kind is None:
+            return None
+        self.used.add(index[path])
+        return (0, index[path])
+
+    def _whole(self, cond: RegCond) -> int:
+        """The register of a condition on one whole number, or -1."""
+        if cond.op == "any" or self.plan.shape.regs[cond.reg].kind is not Kind.I32:
+            return -1
+        self.used.add(cond.reg)
+        return cond.reg
+
+    def _alone(self, reg: int, function: Callable[[list[Any]], Any]) -> Callable[[Any], Any]:
+        """A function of all registers as one of the only register that it looks at."""
+        size = self.plan.shape.size
+
+        def of_value(value: Any) -> Any:
+            regs: list[Any] = [None] * size
+            regs[reg] = value
+            return function(regs)
+
+        return of_value
+
+
+_TEXT_CODE: Final = {
+    ProtoCode.INT32: int(OpCode.INT),
+    ProtoCode.INT64: int(OpCode.INT) + 100,
+    ProtoCode.DOUBLE: int(OpCode.FLOAT),
+    ProtoCode.STRING: int(OpCode.STR),
+    ProtoCode.BOOL: int(OpCode.BOOL),
+    ProtoCode.BITS: int(OpCode.BITS),
+}
+_NATURAL: Final = {
+    (ProtoCode.INT32, Kind.I32),
+    (ProtoCode.INT64, Kind.I64),
+    (ProtoCode.DOUBLE, Kind.F64),
+    (ProtoCode.STRING, Kind.STR),
+    (ProtoCode.STRING, Kind.DEC),
+    (ProtoCode.BOOL, Kind.BOOL),
+}
+_FLAT_OPS: Final = (OpCode.SKIP, OpCode.INT, OpCode.FLOAT, OpCode.DEC, OpCode.BOOL, OpCode.STR, OpCode.BITS)
+
+
+def _proto_ops(plan: Plan) -> list[ProtoOp]:
+    assert plan.proto is not None
+    return list(plan.proto.ops.values())
+
+
+def _plain(op: Op | ProtoOp) -> bool:
+    if op.hook is not None or op.not_computed is not None:
+        return False
+    if isinstance(op, Op):
+        return op.code in _FLAT_OPS and op.words is None and not op.unknown and op.sub is None
+    return op.code is ProtoCode.BITS or (op.code, op.kind) in _NATURAL
+
+
+def _flags(sub: Shape, init: list[Any], masks: dict[int, int], make: Make) -> Callable[[int], Any]:
+    def of_mask(mask: int) -> Any:
+        regs = list(init)
+        for reg, bit in masks.items():
+            regs[reg] = bool(mask & bit)
+        return build(sub, regs, 0, make)
+
+    return of_mask
+
+
+def flat_route(plan: Plan, steps: list[Step], make: Make) -> FlatRoute | None:
+    """The route as plain data, None where it holds lists, nested objects or anything that needs thought."""
+    return _Flat(plan, steps, make).route
+
+
+def with_sizes(make: Make, convert: Convert) -> Make:
+    """A factory whose objects hold sizes as the program knows them."""
+
+    def made(name: str, names: tuple[str, ...], values: list[Any]) -> Any:
+        fitted = [convert(n, v) if type(v) is Decimal else v for n, v in zip(names, values, strict=True)]
+        return make(name, names, fitted)
+
+    return made
