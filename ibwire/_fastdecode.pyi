@@ -33,6 +33,7 @@ class StreamDecoder:
         market: MarketRing,
         orders: LogRing,
         control: LogRing,
+        twin: Callable[[bytes], tuple[bytes, int]] | None = None,
     ) -> None: ...
     def receive(self, data: bytes | bytearray | memoryview, recv_ns: int) -> int:
         """Take received bytes; returns how many messages were completed."""

@@ -23,7 +23,7 @@ from libc.string cimport memchr, memcmp, memcpy, memset
 from ibwire._ring cimport LogRing, MarketRing, ring_claim, ring_publish
 
 cdef extern from "Python.h":
-    double PyOS_string_to_double(const char *s, char **endptr, object overflow_exception) except? -1.0
+    double PyOS_string_to_double(const char *s, char **endptr, void *overflow_exception) except? -1.0
 
 cdef extern from "_scan.h" nogil:
     uint64_t ibw_zeros64(const uint8_t *p) noexcept nogil
@@ -97,6 +97,7 @@ cdef enum:
     REC_LONG_TEXT = 4
     REC_LONG_NUMBER = 8
     REC_UNDECODABLE = 16
+    REC_ODD = 1 << 16        # not stored: fields came twice or out of order; the plain twin makes the record
 
 cdef enum:
     OK = 0
@@ -167,9 +168,17 @@ cdef struct ProtoOp:
     int32_t sub
     double fval
 
+cdef struct Default:
+    # What stands in a place of an optional struct once that comes, before its field does.
+    uint16_t dst
+    uint16_t size
+    uint8_t[8] data
+
 cdef struct ProtoTable:
     ProtoOp *ops
     uint32_t limit     # field numbers below it have a place in ops
+    Default *defaults
+    int defaults_count
     ProtoOp *by_key[128]   # by the whole one-byte key (number and wire type), where both are right
 
 cdef struct Check:
@@ -206,6 +215,7 @@ cdef struct Ctx:
     uint32_t seen          # a bit for each optional struct that came
     Slot *slots
     Plan *plan
+    ProtoOp *last          # the newest field of the protobuf message that is being read
 
 cdef double[23] POW10
 cdef int _i
@@ -229,6 +239,13 @@ cdef inline uint64_t load8(const uint8_t *p) noexcept nogil:
     return x
 
 
+cdef inline uint32_t length4(const uint8_t *p) noexcept nogil:
+    # Four bytes, big-endian, at any address.
+    cdef uint32_t x
+    memcpy(&x, p, 4)
+    return bswap32(x)
+
+
 cdef inline uint64_t digits8(uint64_t x, unsigned int n) noexcept nogil:
     # The value of n digits, 1 <= n <= 8, each byte 0..9, first digit in the lowest byte.
     x = x << (64 - 8 * n)
@@ -240,7 +257,7 @@ cdef inline uint64_t digits8(uint64_t x, unsigned int n) noexcept nogil:
 cdef double hard_float(const uint8_t *p, int n) noexcept with gil:
     # Correctly rounded and locale-independent; the grammar was checked before.
     try:
-        return PyOS_string_to_double(PyBytes_FromStringAndSize(<char *>p, n), NULL, None)
+        return PyOS_string_to_double(PyBytes_FromStringAndSize(<char *>p, n), NULL, NULL)  # too large: infinite
     except BaseException:
         return NAN
 
@@ -482,7 +499,7 @@ cdef int text_field(Ctx *c, Op *op, const uint8_t *p, int n) noexcept nogil:
                 unset_int(c, op.store, op.dst)
                 number = NAN
             elif op.store:
-                put_int(c, op.store, op.dst, whole if code != OP_BOOL else whole != 0)
+                put_int(c, op.store, op.dst, whole & op.aux if code != OP_BOOL else whole != 0)
     elif code == OP_FLOAT or code == OP_DEC:
         if text_number(c, op, p, n, &number) != OK:
             return BAD
@@ -516,11 +533,19 @@ cdef int odd_number(Ctx *c, Op *op, const uint8_t *p, int n, double *out) noexce
     out[0] = number
     if op.store == STORE_F64:
         (<double *>(c.rec + op.dst))[0] = number
-        if op.dst2 != NO_DST:
-            if op.code == OP_DEC and (significant > EXACT_DIGITS or (digits > 127 and number == number)):
+        if op.code == OP_DEC:
+            if number == number and not is_exact(number, digits, significant):
                 c.flags |= REC_LONG_NUMBER
+        elif number - number != 0:
+            digits = 0xFF   # infinite
+        if op.dst2 != NO_DST:
             c.rec[op.dst2] = <uint8_t>digits if digits < 128 else 0xFF
     return OK
+
+
+cdef inline bint is_exact(double number, int digits, int significant) noexcept nogil:
+    # Whether a double and the digits after the point give the decimal back.
+    return significant <= EXACT_DIGITS and digits <= 127 and number - number == 0
 
 
 cdef inline int text_number(Ctx *c, Op *op, const uint8_t *p, int n, double *out) noexcept nogil:
@@ -612,6 +637,8 @@ cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
                     if n:
                         return BAD
                     (<int64_t *>(rec + op[1].dst))[0] = 0
+                elif n > 19:
+                    put_int(c, STORE_I64, op[1].dst, (<int64_t *>(rec + op[1].dst))[0])
                 p = at + 1
                 mask = third
                 at = base + ctz(third)
@@ -627,6 +654,7 @@ cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
             whole = 0
             if n and read_int(p, n, &whole) != OK:
                 return BAD
+            whole &= op.aux
             if likely(INT32_MIN < whole <= INT32_MAX):
                 (<int32_t *>(rec + op.dst))[0] = <int32_t>whole
             else:
@@ -636,8 +664,9 @@ cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
             if n and read_int(p, n, &whole) != OK:
                 return BAD
             if fast == FAST_I64:
-                (<int64_t *>(rec + op.dst))[0] = whole
+                put_int(c, STORE_I64, op.dst, whole)
             elif fast == FAST_I32:
+                whole &= op.aux
                 if likely(INT32_MIN < whole <= INT32_MAX):
                     (<int32_t *>(rec + op.dst))[0] = <int32_t>whole
                 else:
@@ -760,9 +789,12 @@ cdef int proto_number_text(Ctx *c, ProtoOp *op, const uint8_t *p, int n) noexcep
         return BAD
     if op.store == STORE_F64:
         (<double *>(c.rec + op.dst))[0] = number
-        if op.dst2 != NO_DST:
-            if significant > EXACT_DIGITS or digits > 127 or number - number != 0:
+        if op.kind == K_DEC:
+            if not is_exact(number, digits, significant):
                 c.flags |= REC_LONG_NUMBER
+        elif number - number != 0:
+            digits = 0xFF   # infinite
+        if op.dst2 != NO_DST:
             c.rec[op.dst2] = <uint8_t>digits if digits < 128 else 0xFF
     return OK
 
@@ -777,7 +809,7 @@ cdef inline int proto_scalar(Ctx *c, ProtoOp *op, int code, const uint8_t *end) 
         memcpy(&number, c.p, 8)
         c.p += 8
         if op.kind == K_I32 or op.kind == K_I64:
-            return OK if number - number == 0 and number == <double><int64_t>number else BAD
+            return OK if -9223372036854775808.0 < number < 9223372036854775808.0 and number == <double><int64_t>number else BAD
         if op.store == STORE_F64:
             if op.flags and (
                 (op.flags & F_NULLABLE and number == UNSET_DOUBLE)
@@ -835,13 +867,14 @@ cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil
     cdef const uint8_t *p = c.p
     cdef uint8_t *rec = c.rec
     cdef ProtoOp *op
+    cdef ProtoOp *last = NULL   # every gateway sends fields in the order of their numbers
     cdef uint64_t value
     cdef int64_t whole
     cdef double number
     cdef int n
     while p < end:
         op = table.by_key[p[0]] if p[0] < 0x80 else NULL
-        if likely(op is not NULL and end - p >= 2):
+        if likely(op is not NULL and end - p >= 2 and op > last):
             if op.fast == PF_I64 or op.fast == PF_I32:
                 value = p[1]
                 if value < 0x80:
@@ -854,20 +887,22 @@ cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil
                     if read_varint(c, end, &value) != OK:
                         return BAD
                     p = c.p
+                last = op
                 if op.code == P_INT32:
                     whole = <int32_t><uint32_t>value
                 else:
                     whole = <int64_t>value
                 if op.fast == PF_I64:
-                    (<int64_t *>(rec + op.dst))[0] = whole
+                    put_int(c, STORE_I64, op.dst, whole)
                 else:
-                    put_int(c, STORE_I32, op.dst, whole)
+                    put_int(c, STORE_I32, op.dst, whole & op.aux)
                 continue
             if op.fast == PF_DOUBLE:
                 if end - p < 9:
                     return BAD
                 memcpy(&number, p + 1, 8)
                 p += 9
+                last = op
                 if op.flags & F_NULLABLE and number == UNSET_DOUBLE:
                     number = NAN
                 (<double *>(rec + op.dst))[0] = number
@@ -880,10 +915,13 @@ cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil
                     if size_text(c, op, p + 2, n) != OK:
                         return BAD
                     p += 2 + n
+                    last = op
                     continue
         c.p = p
+        c.last = last
         if proto_field(c, table, end) != OK:
             return BAD
+        last = c.last
         p = c.p
     c.p = p
     return OK
@@ -916,8 +954,9 @@ cdef int proto_field(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nog
     # One field of any shape, c.p at its key.
     cdef uint64_t key = 0, size = 0
     cdef uint64_t number
-    cdef int wire
+    cdef int wire, i
     cdef ProtoOp *op
+    cdef ProtoTable *inner
     cdef const uint8_t *stop
     if read_varint(c, end, &key) != OK:
         return BAD
@@ -929,6 +968,9 @@ cdef int proto_field(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nog
         c.flags |= REC_EXTRA
         return OK
     op = &table.ops[number]
+    if op < c.last or (op == c.last and op.code != P_LIST and op.code != P_REPEATED and op.code != P_MAP):
+        c.flags |= REC_ODD
+    c.last = op
     if op.code == P_LIST:
         if wire == wire_of(op.sub):
             return proto_scalar(c, op, op.sub, end)
@@ -946,13 +988,21 @@ cdef int proto_field(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nog
     if op.code == P_MESSAGE or op.code == P_REPEATED or op.code == P_MAP:
         if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
             return BAD
+        inner = &c.plan.tables[op.sub]
+        if op.aux and c.seen:   # a second optional struct: which one fills a place is the twin's to say
+            c.flags |= REC_ODD
         c.seen |= <uint32_t>op.aux
-        return run_proto(c, &c.plan.tables[op.sub], c.p + size)
+        for i in range(inner.defaults_count):
+            memcpy(c.rec + inner.defaults[i].dst, inner.defaults[i].data, inner.defaults[i].size)
+        if run_proto(c, inner, c.p + size) != OK:
+            return BAD
+        c.last = op
+        return OK
     if op.code == P_BITS:
         if read_varint(c, end, &size) != OK:
             return BAD
         if op.store:
-            (<int32_t *>(c.rec + op.dst))[0] = <int32_t><uint32_t>size
+            put_int(c, op.store, op.dst, <int64_t>size & op.aux)
         return OK
     return proto_scalar(c, op, op.code, end)
 
@@ -968,6 +1018,7 @@ cdef void free_plan(Plan *plan) noexcept:
             i += 1
     for i in range(plan.tables_count):
         free(plan.tables[i].ops)
+        free(plan.tables[i].defaults)
     free(plan.template_)
     free(plan.ops)
     free(plan.tests)
@@ -1047,8 +1098,9 @@ cdef int load_text(Plan *plan, tuple made) except -1:
     plan.ops_count = len(ops) - 1   # the last one ends the plan
     for i in range(len(ops) - 3):
         if (plan.ops[i].fast == FAST_CHECK and plan.ops[i + 1].fast == FAST_I64 and plan.ops[i + 2].fast == FAST_I32
-                and plan.ops[i].code < OP_WHEN):
-            plan.ops[i].fast = FAST_HEAD
+                and plan.ops[i].code < OP_WHEN
+                and not any(i < other[8] <= i + 2 for other in ops if other[0] == OP_REPEAT)):
+            plan.ops[i].fast = FAST_HEAD   # and no list element ends in between
     plan.tests = <Test *>need((len(tests) + 1) * sizeof(Test))
     plan.tests[len(tests)].slot = -1
     for i, (slot, code, number, text) in enumerate(tests):
@@ -1092,7 +1144,13 @@ cdef int load_proto(Plan *plan, tuple made) except -1:
     plan.size = len(template)
     plan.tables_count = len(tables)
     plan.tables = <ProtoTable *>need(len(tables) * sizeof(ProtoTable))
-    for i, ops in enumerate(tables):
+    for i, (ops, defaults) in enumerate(tables):
+        plan.tables[i].defaults = <Default *>need(len(defaults) * sizeof(Default))
+        plan.tables[i].defaults_count = len(defaults)
+        for number, (at, data) in enumerate(defaults):
+            plan.tables[i].defaults[number].dst = at
+            plan.tables[i].defaults[number].size = min(len(data), 8)
+            memcpy(plan.tables[i].defaults[number].data, <const char *><bytes>data, min(len(data), 8))
         plan.tables[i].limit = max([o[0] for o in ops], default=0) + 1
         plan.tables[i].ops = <ProtoOp *>need(plan.tables[i].limit * sizeof(ProtoOp))
         for number, code, store, dst, dst2, aux, flags, kind, fval, sub in ops:
@@ -1132,6 +1190,8 @@ cdef class StreamDecoder:
     ----------
     tables : what ``wire.hot.tables`` makes for the agreed server version.
     market, orders, control : the rings to fill. This decoder is their only producer.
+    twin : called with the payload of a message whose fields come twice or out of order, which no gateway sends; returns
+        (record, flags) as the plain twin makes them. Without it such a message is undecodable.
 
     Notes
     -----
@@ -1143,6 +1203,7 @@ cdef class StreamDecoder:
     cdef MarketRing market
     cdef LogRing orders
     cdef LogRing control
+    cdef object twin
     cdef readonly uint64_t seq   # of the last message
     cdef Stats counts
     cdef uint8_t *pending
@@ -1154,12 +1215,12 @@ cdef class StreamDecoder:
     cdef uint64_t bad_length
 
     def __cinit__(self, dict tables not None, MarketRing market not None, LogRing orders not None,
-                  LogRing control not None):
+                  LogRing control not None, twin=None):
         cdef int most = 1
         cdef Plan *plan
         memset(self.plans, 0, sizeof(self.plans))
         self.raw_ids = tables["raw_ids"]
-        self.market, self.orders, self.control = market, orders, control
+        self.market, self.orders, self.control, self.twin = market, orders, control, twin
         for base, rows in ((0, tables["text"]), (256, tables["proto"])):
             for number, (route, parts, made) in rows.items():
                 if not 0 <= number < 256:
@@ -1259,7 +1320,7 @@ cdef class StreamDecoder:
             # Complete the frame that was cut: first its length, then the rest of it, then go on in place.
             want = 4
             if self.pending_len >= 4:
-                length = bswap32((<uint32_t *>self.pending)[0])
+                length = length4(self.pending)
                 if self.lost(length, self.pending, self.pending_len):
                     return
                 want = 4 + length
@@ -1271,7 +1332,7 @@ cdef class StreamDecoder:
             at += take
             if self.pending_len < 4:
                 return
-            length = bswap32((<uint32_t *>self.pending)[0])
+            length = length4(self.pending)
             if self.lost(length, self.pending, self.pending_len):
                 return
             if self.pending_len == 4 + length:
@@ -1280,7 +1341,7 @@ cdef class StreamDecoder:
                 if self.failure:
                     return
         while n - at >= 4:
-            length = bswap32((<uint32_t *>(data + at))[0])
+            length = length4(data + at)
             if not likely(0 < length <= MAX_PAYLOAD):
                 self.lost(length, data + at, n - at)
                 return
@@ -1318,7 +1379,7 @@ cdef class StreamDecoder:
             if n < 4:
                 self.bad(payload, n, recv_ns, 0, NULL)
                 return
-            wire_id = bswap32((<uint32_t *>payload)[0])
+            wire_id = length4(payload)
             body = payload + 4
             if wire_id <= 200:
                 plan = &self.plans[wire_id]
@@ -1363,6 +1424,8 @@ cdef class StreamDecoder:
             rc = run_text(&c, 0, plan.ops_count)
             if c.p != c.end:
                 c.flags |= REC_EXTRA
+        if c.flags & REC_ODD and rc == OK:
+            rc = self.ask_twin(&c, payload, n)
         if rc != OK:
             self.bad(payload, n, recv_ns, wire_id, plan)
             return
@@ -1398,6 +1461,21 @@ cdef class StreamDecoder:
             (<uint32_t *>(c.rec + 28))[0] = <uint32_t>(body - payload)
             self.check(self.orders.put(c.rec, plan.size, payload, <uint32_t>n))
 
+    cdef int ask_twin(self, Ctx *c, const uint8_t *payload, size_t n) noexcept with gil:
+        cdef bytes record
+        if self.twin is None:
+            return BAD
+        try:
+            record, flags = self.twin(PyBytes_FromStringAndSize(<const char *>payload, n))
+            if len(record) != c.plan.size:
+                return BAD
+            memcpy(c.rec, <const char *>record, c.plan.size)
+            c.flags = flags
+            c.seen = 0
+            return OK
+        except BaseException:
+            return BAD
+
     cdef void two(self, uint8_t *rec) noexcept nogil:
         # The second record repeats sequence, times, flags, aux and key of the first; both appear at once.
         memcpy(rec + 64, rec, 16)
@@ -1407,14 +1485,14 @@ cdef class StreamDecoder:
         ring_publish(self.market, 2)
 
     cdef void check(self, int rc) noexcept nogil:
-        if rc == -2:
-            self.failure = 2
-        elif rc:
-            self.failure = 3
+        if rc and not self.failure:
+            self.failure = 2 if rc == -2 else 3
+            self.seq -= 1   # not in all its rings: the watermark stays before it
 
     cdef void raw(self, LogRing ring, const uint8_t *payload, size_t n, int64_t recv_ns, uint64_t wire_id,
                   int64_t kind, uint32_t flags) noexcept nogil:
-        cdef uint8_t[32] head
+        cdef uint64_t[4] room   # aligned
+        cdef uint8_t *head = <uint8_t *>room
         memset(head, 0, 32)
         (<uint64_t *>head)[0] = self.seq
         (<int64_t *>(head + 8))[0] = recv_ns

@@ -92,6 +92,7 @@ cdef class MarketCursor:
     cdef object buffer
     cdef uint8_t *raw
     cdef uint64_t room
+    cdef uint64_t untold   # lost records that no poll has told yet
     cdef uint64_t skip     # records at the head of the buffer that are none of the poll's
 
     def __cinit__(self, MarketRing ring not None):
@@ -111,16 +112,33 @@ cdef class MarketCursor:
         self.room = want
 
     cdef uint64_t copy(self, uint64_t want) except? 0xFFFFFFFFFFFFFFFF:
-        # Copy up to want records into the cursor's buffer; returns how many are good, from self.raw on.
+        # Copy up to want records into the cursor's buffer; returns how many are good, from self.raw + self.skip on.
+        # A gap is told with the records that follow it, so that it stands where it belongs.
+        cdef uint64_t count
+        cdef uint64_t ahead = 0
+        self.last_gap = 0
+        while True:
+            count = self.attempt(want, ahead)
+            if count or ibw_load_acquire(&self.ring.head) == self.next:
+                break
+            # Overtaken while copying: give the producer a start, or a fast one is never escaped.
+            ahead = ahead * 2 if ahead else self.ring.capacity >> 5
+            if ahead > self.ring.capacity >> 1:
+                ahead = self.ring.capacity >> 1
+        if count:
+            self.last_gap = self.untold
+            self.untold = 0
+        return count
+
+    cdef uint64_t attempt(self, uint64_t want, uint64_t ahead) except? 0xFFFFFFFFFFFFFFFF:
         cdef MarketRing ring = self.ring
         cdef uint64_t head = ibw_load_acquire(&ring.head)  # pairs with publish: records below are whole
         cdef uint64_t start = self.next
         cdef uint64_t capacity = ring.capacity
-        cdef uint64_t count, first, at, lost, oldest
-        self.last_gap = 0
-        if head - start > capacity:
-            self.last_gap = head - capacity - start
-            start = head - capacity
+        cdef uint64_t count, first, at, lost = 0, oldest
+        if head - start > capacity - ahead:
+            lost = head - (capacity - ahead) - start
+            start += lost
         count = head - start
         if count > want:
             count = want if want > 2 else 2
@@ -141,18 +159,14 @@ cdef class MarketCursor:
         oldest = ibw_load_relaxed(&ring.reserved)
         oldest = oldest - capacity if oldest > capacity else 0
         self.next = start + count
-        if start < oldest:  # the producer may have touched the first of what was copied
-            lost = oldest - start if oldest - start < count else count
-            self.last_gap += lost
-            count -= lost
-            if count:
-                memcpy(self.raw, self.raw + lost * RECORD, count * RECORD)
-        self.gap += self.last_gap
         self.skip = 0
-        if count and self.raw[PART_AT]:  # the first half of this message is gone
-            self.skip = 1
-            self.last_gap += 1
-            self.gap += 1
+        if start < oldest:  # the producer may have touched the first of what was copied
+            self.skip = oldest - start if oldest - start < count else count
+        if self.skip < count and self.raw[self.skip * RECORD + PART_AT]:  # the first half of this message is gone
+            self.skip += 1
+        lost += self.skip
+        self.gap += lost
+        self.untold += lost
         return count - self.skip
 
     def poll(self, uint64_t max=1024):

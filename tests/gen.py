@@ -8,7 +8,7 @@ from typing import Any
 
 from ibwire.spec.model import MISSING, Direction, Field, Kind, Row, Struct
 from ibwire.types import incoming, outgoing, structs
-from ibwire.wire.plan import Dialect, proto_plan, text_plan
+from ibwire.wire.plan import Dialect, OpCode, proto_plan, text_plan
 
 ORDER_TYPES = ("LMT", "MKT", "STP", "PEG BENCH", "PEGBENCH", "PEG MID", "PEG BEST", "TRAIL", "VOL", "")
 SEC_TYPES = ("STK", "OPT", "FUT", "BAG", "FUND", "CASH", "BOND", "")
@@ -36,7 +36,16 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "tag": ("a", "maxPctVol", "t3", "zz"),
     "faData": (1, 3),
 }
-SIZES = ("0", "100", "0.7143", "1.500", "12345678901234567.25")
+SIZES = (
+    "0",
+    "100",
+    "0.7143",
+    "1.500",
+    "12345678901234567.25",
+    "1234567890.1234",
+    "12345.678901234",
+    "0.1234567890123456",
+)
 NUMERIC_TEXT = ("", "1.5", "12345.67", "-3", "0")
 
 
@@ -110,15 +119,15 @@ class Generator:
 
     def condition(self, values: dict[str, Any]) -> dict[str, Any]:
         kind = self.rng.choice(CHOICES["condType"])
-        keep = {
+        parts: dict[int, dict[str, Any]] = {
             1: {"isMore": True, "price": 187.5, "conId": 7, "exchange": "SMART", "triggerMethod": 2},
             3: {"isMore": False, "time": "20261121-10:00:00"},
             4: {"isMore": True, "percent": 30.0},
             5: {"secType": "STK", "exchange": "NYSE", "symbol": "IBM"},
             6: {"isMore": True, "volume": 1200, "conId": 9, "exchange": "SMART"},
             7: {"isMore": False, "changePercent": 1.25, "conId": 9, "exchange": "SMART"},
-        }[kind]
-        return {"condType": kind, "isConjunctionConnection": values["isConjunctionConnection"], **keep}
+        }
+        return {"condType": kind, "isConjunctionConnection": values["isConjunctionConnection"], **parts[kind]}
 
     def message(self, row: Row) -> Any:
         module = incoming if row.direction.value == "incoming" else outgoing
@@ -157,6 +166,10 @@ def clear_unsupported(row: Row, message: Any, server_version: int, dialect: Dial
     plan = text_plan(row, server_version) if dialect is Dialect.TEXT else proto_plan(row, server_version)
     for check in plan.checks:
         set_path(message, check.name, [] if check.default == () else check.default)
+    for op in plan.text:  # a whole number on the wire
+        reg = plan.shape.regs[op.reg]
+        if op.code is OpCode.INT and reg.kind is Kind.DEC:
+            set_path(message, reg.path, Decimal(100))
 
 
 def set_path(obj: Any, path: str, value: Any) -> None:

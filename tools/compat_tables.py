@@ -390,3 +390,20 @@ SEND_FAILED: Final[dict[str, str]] = {
     "verifyMessage": "VERIFYMESSAGE",
     "verifyRequest": "VERIFYREQUEST",
 }
+
+# Requests whose error 504 carries their id officially; it is -1 for all others.
+NAMED_WHEN_NOT_CONNECTED: Final = (
+    "calculateImpliedVolatility",
+    "calculateOptionPrice",
+    "cancelCalculateImpliedVolatility",
+    "cancelCalculateOptionPrice",
+    "cancelContractData",
+    "cancelHistoricalTicks",
+    "cancelMktData",
+    "cancelRealTimeBars",
+    "exerciseOptions",
+    "placeOrder",
+    "replaceFA",
+    "reqHistoricalData",
+    "reqMktData",
+)

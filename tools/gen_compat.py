@@ -271,6 +271,9 @@ def requests_module() -> str:
     for name, code in tables.SEND_FAILED.items():
         out += f'    "{name}": {errorcodes.CLIENT_LOCAL_NAMES["FAIL_SEND_" + code]},\n'
     out += '}\n"""The official code for a request that cannot be sent, by method."""\n\n\n'
+    out += "NAMED_WHEN_NOT_CONNECTED: Final = frozenset(\n    {\n"
+    out += "".join(f'        "{name}",\n' for name in tables.NAMED_WHEN_NOT_CONNECTED)
+    out += '    }\n)\n"""Requests whose error "not connected" carries their id."""\n\n\n'
     out += 'class Requests:\n    """The request methods; see :class:`ibwire.compat.client.EClient`."""\n\n'
     out += "    def _ibwire_send(self, name: str, *values: object) -> None:\n        raise NotImplementedError\n\n"
     return out + body.rstrip("\n") + "\n"

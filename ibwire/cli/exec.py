@@ -50,7 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stats", action="store_true", help="at the end: messages, rates, callbacks, errors (stderr)")
     parser.add_argument("--compare", metavar="FILE", help="decode FILE with the official package and with ibwire")
-    parser.add_argument("--ibapi", metavar="FOLDER", help="where the official package lies (default: the installed one)")
+    parser.add_argument(
+        "--ibapi", metavar="FOLDER", help="where the official package lies (default: the installed one)"
+    )
     parser.add_argument(
         "--server-version",
         type=int,
@@ -109,9 +111,9 @@ def _compare(args: argparse.Namespace, command: list[str]) -> int:
     version = args.server_version
     if version is not None and not V.MIN_CLIENT_VERSION <= version <= V.MAX_CLIENT_VERSION:
         return _wrong(f"--server-version is {V.MIN_CLIENT_VERSION}..{V.MAX_CLIENT_VERSION}, not {version}")
-    from ibwire.cli import exec_compare
+    from ibwire.cli.exec_compare import compare
 
-    return exec_compare.compare(args.compare, args.ibapi, version, sys.stdout)
+    return compare(args.compare, args.ibapi, version, sys.stdout)
 
 
 def _port(text: str) -> int:

@@ -9,16 +9,16 @@ import sys
 if not sys.flags.safe_path:
     del sys.path[0]  # this file's folder: its names must shadow nothing
 
-import builtins  # noqa: E402
-import importlib  # noqa: E402
-import importlib.util  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import pkgutil  # noqa: E402
-import runpy  # noqa: E402
-from importlib.machinery import SourceFileLoader  # noqa: E402
-from types import ModuleType, TracebackType  # noqa: E402
-from typing import Any  # noqa: E402
+import builtins
+import importlib
+import importlib.util
+import json
+import os
+import pkgutil
+import runpy
+from importlib.machinery import SourceFileLoader
+from types import ModuleType, TracebackType
+from typing import Any
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -133,9 +133,9 @@ def read(file: str, server_version: int | None) -> tuple[list[tuple[int, int]], 
     while (payload := framer.next()) is not None:
         number += 1
         # A version and a time, each with its NUL; only what looks like it is worth asking.
-        if payload[:1].isdigit() and payload.count(b"\0") == 2:
-            if reader.entry(payload, number, 0).name == decoding.HANDSHAKE:
-                continue
+        likely = payload[:1].isdigit() and payload.count(b"\0") == 2
+        if likely and reader.entry(payload, number, 0).name == decoding.HANDSHAKE:
+            continue
         if not segments or segments[-1][0] != reader.server_version:
             segments.append((reader.server_version, 0))
         segments[-1] = (reader.server_version, segments[-1][1] + 1)
@@ -158,7 +158,12 @@ def _side(
     if home is not None:
         environment["PYTHONPATH"] = str(home)
     done = subprocess.run(
-        [*command, str(REPLAY), str(job)], env=environment, capture_output=True, text=True, errors="replace", check=False
+        [*command, str(REPLAY), str(job)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode or not (work / name).is_file():
         said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()

@@ -77,9 +77,7 @@ class Stats:
                 print(f"  {line}", file=out)
 
 
-def _counting(
-    callback: Callable[..., Any], name: str, calls: Counter[str], errors: Counter[int]
-) -> Callable[..., Any]:
+def _counting(callback: Callable[..., Any], name: str, calls: Counter[str], errors: Counter[int]) -> Callable[..., Any]:
     if name == "error":
 
         @functools.wraps(callback)

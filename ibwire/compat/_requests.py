@@ -101,6 +101,26 @@ SEND_FAILED: Final[dict[str, int]] = {
 """The official code for a request that cannot be sent, by method."""
 
 
+NAMED_WHEN_NOT_CONNECTED: Final = frozenset(
+    {
+        "calculateImpliedVolatility",
+        "calculateOptionPrice",
+        "cancelCalculateImpliedVolatility",
+        "cancelCalculateOptionPrice",
+        "cancelContractData",
+        "cancelHistoricalTicks",
+        "cancelMktData",
+        "cancelRealTimeBars",
+        "exerciseOptions",
+        "placeOrder",
+        "replaceFA",
+        "reqHistoricalData",
+        "reqMktData",
+    }
+)
+"""Requests whose error "not connected" carries their id."""
+
+
 class Requests:
     """The request methods; see :class:`ibwire.compat.client.EClient`."""
 

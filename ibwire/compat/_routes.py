@@ -15,6 +15,10 @@ from ibwire.spec.model import Call, Kind
 from ibwire.wire.calls import BoundCall, bind
 from ibwire.wire.plan import Dialect, Make, Op, OpCode, Plan, ProtoCode, ProtoOp, RegCond, Shape, build
 
+# What the compiled dispatcher has room for.
+MAX_REGISTERS: Final = 40
+MAX_ARGUMENTS: Final = 20
+
 # Computed arguments that depend on one whole number: name in ibwire.spec.hooks.ARGUMENTS -> its field.
 _READS: Final = {"size_tick_type": "tickType"}
 
@@ -45,18 +49,17 @@ def steps_of(plan: Plan, wrapper: Any, style: int | None) -> list[Step]:
 
 
 class FlatField(NamedTuple):
-    """One field on the wire. ``code`` is the op's; ``used``: somebody wants its value."""
+    """One field on the wire. ``code`` is the text op's; ``used``: somebody wants its value."""
 
     code: int
     reg: int
     used: bool
     number: int
+    wide: bool
     nullable: bool
-    unset: Any
-    null: Any
-    empty: Any
     escaped: bool
-    bits: int  # which of FlatRoute.flags it is, -1: no flags
+    flags: int  # its place in FlatRoute.flags, -1: no flags
+    decimal: str  # the name under which its size is converted, "" for what is no size
 
 
 class FlatCall(NamedTuple):
@@ -86,9 +89,10 @@ class _Flat:
         self.structs: dict[str, int] = {}  # path of a struct of flags -> its place in self.flags
         self.places: dict[int, int] = {}  # op -> its place in self.flags
         self.used: set[int] = set()
+        self.bit_registers: set[int] = set()
         self.route: FlatRoute | None = None
         ops: list[Any] = list(plan.text) if plan.dialect is Dialect.TEXT else _proto_ops(plan)
-        if plan.row_hooks or plan.lists or not all(_plain(op) for op in ops):
+        if plan.row_hooks or plan.lists or plan.shape.size > MAX_REGISTERS or not all(_plain(op) for op in ops):
             return
         for op in ops:
             self._note_flags(op)
@@ -99,6 +103,7 @@ class _Flat:
             self.route = FlatRoute(is_text, list(plan.init), fields, [c for c in calls if c is not None], self.flags)
 
     def _note_flags(self, op: Any) -> None:
+        self.bit_registers.update(reg for reg, _ in op.bits)
         if not op.bits:
             return
         shape = self.plan.shape
@@ -111,17 +116,19 @@ class _Flat:
                 self.flags.append(_flags(sub, list(self.plan.init[offset : offset + sub.size]), masks, self.make))
 
     def _field(self, op: Any) -> FlatField:
-        if isinstance(op, Op):
-            return FlatField(
-                int(op.code), op.reg, op.reg in self.used, 0, op.nullable, None, op.null, op.empty,
-                op.rule != 0, self.places.get(id(op), -1),
-            )  # fmt: skip
-        unset = self.plan.init[op.reg] if op.reg >= 0 else None
+        text = isinstance(op, Op)
+        code = op.code if text else OpCode.DEC if op.kind is Kind.DEC else _TEXT_CODE[op.code]
         return FlatField(
-            _TEXT_CODE[op.code] if op.kind is not Kind.DEC else int(OpCode.DEC),
-            op.reg, op.reg in self.used, op.number, op.nullable, unset, op.null, op.null, False,
-            self.places.get(id(op), -1),
-        )  # fmt: skip
+            code=int(code),
+            reg=op.reg,
+            used=op.reg in self.used,
+            number=0 if text else op.number,
+            wide=op.wide if text else op.code is ProtoCode.INT64,
+            nullable=op.nullable,
+            escaped=text and op.rule != 0,
+            flags=self.places.get(id(op), -1),
+            decimal=self.plan.shape.regs[op.reg].path.rpartition(".")[2] if code is OpCode.DEC else "",
+        )
 
     def _call(self, step: Step) -> FlatCall | None:
         if step.bound.each >= 0:
@@ -134,7 +141,7 @@ class _Flat:
             if reg < 0:
                 return None
             when = (reg, self._alone(reg, step.bound.when.holds))
-        if any(arg is None for arg in args) or len(args) > 12:
+        if any(arg is None for arg in args) or len(args) > MAX_ARGUMENTS:
             return None
         return FlatCall(step.callback, tuple(arg for arg in args if arg is not None), when)
 
@@ -148,10 +155,11 @@ class _Flat:
                 return None
             self.used.add(reg)
             return (2, reg, self._alone(reg, lambda regs: get(regs, None, self.make)))
-        if path not in index or self.plan.shape.regs[index[path]].kind is None:
+        reg = index.get(path, -1)
+        if reg < 0 or self.plan.shape.regs[reg].kind is None or reg in self.bit_registers:
             return None
-        self.used.add(index[path])
-        return (0, index[path])
+        self.used.add(reg)
+        return (0, reg)
 
     def _whole(self, cond: RegCond) -> int:
         """The register of a condition on one whole number, or -1."""
@@ -173,12 +181,12 @@ class _Flat:
 
 
 _TEXT_CODE: Final = {
-    ProtoCode.INT32: int(OpCode.INT),
-    ProtoCode.INT64: int(OpCode.INT) + 100,
-    ProtoCode.DOUBLE: int(OpCode.FLOAT),
-    ProtoCode.STRING: int(OpCode.STR),
-    ProtoCode.BOOL: int(OpCode.BOOL),
-    ProtoCode.BITS: int(OpCode.BITS),
+    ProtoCode.INT32: OpCode.INT,
+    ProtoCode.INT64: OpCode.INT,
+    ProtoCode.DOUBLE: OpCode.FLOAT,
+    ProtoCode.STRING: OpCode.STR,
+    ProtoCode.BOOL: OpCode.BOOL,
+    ProtoCode.BITS: OpCode.BITS,
 }
 _NATURAL: Final = {
     (ProtoCode.INT32, Kind.I32),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ibwire.compat import errors
 from ibwire.compat._clock import now_ms
@@ -14,27 +13,42 @@ from ibwire.compat._objects import ExecutionFilter as ExecutionFilter
 from ibwire.compat._objects import Order as Order
 from ibwire.compat._objects import OrderCancel as OrderCancel
 from ibwire.compat._objects import ScannerSubscription as ScannerSubscription
-from ibwire.compat._requests import SEND_FAILED, Requests
+from ibwire.compat._older import OlderRequests, same_signature
+from ibwire.compat._requests import NAMED_WHEN_NOT_CONNECTED, SEND_FAILED
 from ibwire.compat.common import *  # noqa: F403
 from ibwire.compat.const import MAX_MSG_LEN as MAX_MSG_LEN
 from ibwire.compat.const import NO_VALID_ID as NO_VALID_ID
 from ibwire.compat.const import UNSET_DOUBLE as UNSET_DOUBLE
-from ibwire.compat.dispatch import Dispatcher
-from ibwire.compat.link import Connector, Link
+from ibwire.compat.server_versions import MIN_SERVER_VER_PROTOBUF
 from ibwire.compat.utils import isAsciiPrintable
-from ibwire.errors import ConnectError, ProtocolError, RequestError, SessionLost, UnsupportedByServer
-from ibwire.spec import structs
-from ibwire.spec.model import Direction, Row, Struct
-from ibwire.spec.registry import OUTGOING
-from ibwire.wire.codec import Codec, Role
+from ibwire.errors import ConnectError, ProtocolError, SessionLost
 
-_ROWS: Final[dict[str, Row]] = {row.name: row for row in OUTGOING.values() if row.direction is Direction.OUTGOING}
-_IDS: Final = ("reqId", "orderId", "tickerId")
+if TYPE_CHECKING:
+    from ibwire.compat._sending import Encoder
+    from ibwire.compat.connection import OpenConnection
+    from ibwire.compat.decoder import Decoder
+    from ibwire.compat.link import Connector, Link
+
+# The spec, the codec, sockets and threads are loaded when a program connects: importing this module stays cheap.
+
 _WAIT_MS: Final = 200  # between two calls of msgLoopTmo
 _PATIENCE: Final = 5  # Ctrl-C that often, and run() gives up
 
 
-class EClient(Requests):
+def _check(host: object, port: object, clientId: object) -> None:
+    if host is not None and not isinstance(host, str):
+        raise TypeError(f"host is {host!r}; give a text")
+    for name, value in (("port", port), ("clientId", clientId)):
+        if not isinstance(value, int):
+            raise TypeError(f"{name} is {value!r}; give a whole number")
+    if isinstance(port, int) and not 0 < port < 65536:
+        raise ValueError(f"port is {port}; it may be 1..65535")
+
+
+def _send_msg(self: object, msgId: int, msg: str) -> None: ...
+
+
+class EClient(OlderRequests):
     """The official client: connect, send requests, run the message loop.
 
     Parameters
@@ -51,6 +65,9 @@ class EClient(Requests):
     DISCONNECTED, CONNECTING, CONNECTED = range(3)
 
     _ibwire_connector: Connector | None = None
+    # For programs that cannot say of which release they are; `ibwire exec` sets them on the class.
+    _ibwire_sizes: str | None = None
+    _ibwire_error_style: int | None = None
 
     def __init__(self, wrapper: Any) -> None:
         self.wrapper = wrapper
@@ -59,7 +76,7 @@ class EClient(Requests):
     def reset(self) -> None:
         """Back to the state of a new client; an open connection is forgotten, not closed."""
         self.nKeybIntHard = 0
-        self.conn: Link | None = None
+        self.conn: OpenConnection | None = None
         self.host: str | None = None
         self.port: int | None = None
         self.extraAuth = False
@@ -70,8 +87,9 @@ class EClient(Requests):
         self.optCapab: str | None = None
         self.asynchronous = False
         self.connectOptions: str | None = None
-        self.decoder: Dispatcher | None = None
-        self._ibwire_codec: Codec | None = None
+        self.decoder: Decoder | None = None
+        self._ibwire_started = False
+        self._ibwire_encoder: Encoder | None = None
         self._ibwire_links: list[Link] = []
 
     def setConnState(self, connState: int) -> None:
@@ -90,9 +108,15 @@ class EClient(Requests):
 
         Notes
         -----
-        A failure is reported through ``error()``: 501 connected already, 502 no connection, 579 a character that
-        cannot be sent. ``connectAck`` follows a success.
+        A failure is reported through ``error()``: 501 connected already, 502 no connection (and ``connectionClosed``
+        follows), 579 a character that cannot be sent. ``connectAck`` follows a success. With ``asynchronous`` set,
+        ``connectAck`` comes before the API is started, and may start it itself.
+
+        Raises
+        ------
+        TypeError, ValueError : an argument is of the wrong kind, or the port beyond 1..65535.
         """
+        _check(host, port, clientId)
         if self.isConnected():
             self._ibwire_error(errors.ALREADY_CONNECTED)
             return
@@ -107,19 +131,37 @@ class EClient(Requests):
         except ConnectError as problem:
             self.setConnState(EClient.DISCONNECTED)
             self._ibwire_error(errors.CONNECT_FAIL, str(problem))
+            self.reset()
+            self.wrapper.connectionClosed()
             return
         except BaseException:
             self.setConnState(EClient.DISCONNECTED)
             raise
-        self.conn = link
+        self._ibwire_begin(link)
+        if not self.asynchronous:
+            self.startApi()
+        self.wrapper.connectAck()
+        if not self._ibwire_started and self.isConnected():
+            self.startApi()
+
+    def _ibwire_begin(self, link: Link) -> None:
+        from ibwire.compat._sending import Encoder
+        from ibwire.compat.connection import OpenConnection
+        from ibwire.compat.decoder import Decoder
+
+        try:
+            sizes, style = self._ibwire_sizes, self._ibwire_error_style
+            self.decoder = Decoder(self.wrapper, link.server_version, sizes=sizes, error_style=style)
+        except BaseException:
+            self.setConnState(EClient.DISCONNECTED)
+            link.close()
+            raise
+        self.conn = OpenConnection(self, link)
         self._ibwire_links.append(link)
         self.connTime = link.connection_time
         self.serverVersion_ = link.server_version
-        self.decoder = Dispatcher(self.wrapper, link.server_version)
-        self._ibwire_codec = Codec(link.server_version, Role.CLIENT)
+        self._ibwire_encoder = Encoder(link.server_version)
         self.setConnState(EClient.CONNECTED)
-        self.startApi()
-        self.wrapper.connectAck()
 
     def _ibwire_open(self, host: str, port: int, options: str) -> Link:
         connector = type(self)._ibwire_connector
@@ -131,6 +173,7 @@ class EClient(Requests):
 
     def startApi(self) -> None:
         """Name this client to the gateway, which then sends ids and accounts; :meth:`connect` does it."""
+        self._ibwire_started = True
         self._ibwire_send("startApi", self.clientId or 0, self.optCapab or "")
 
     def disconnect(self) -> None:
@@ -146,8 +189,8 @@ class EClient(Requests):
 
     def isConnected(self) -> bool:
         """True from the handshake until either side closes."""
-        link = self.conn
-        return self.connState == EClient.CONNECTED and link is not None and link.is_open()
+        conn = self.conn
+        return self.connState == EClient.CONNECTED and conn is not None and conn.isConnected()
 
     def serverVersion(self) -> int | None:
         """The version agreed with the gateway, None while not connected."""
@@ -160,6 +203,10 @@ class EClient(Requests):
     def setConnectOptions(self, opts: str) -> None:
         """Options for the next handshake, such as ``+PACEAPI``."""
         self.connectOptions = opts
+
+    def setConnectionOptions(self, opts: str) -> None:
+        """:meth:`setConnectOptions` under its name before 10.30."""
+        self.setConnectOptions(opts)
 
     def setOptionalCapabilities(self, optCapab: str) -> None:
         """Capabilities that the next ``startApi`` names."""
@@ -174,11 +221,11 @@ class EClient(Requests):
         An exception in a callback ends the loop, closes the connection and goes through.
         """
         if self.decoder is not None:
-            self.decoder.refresh()
+            self.decoder.dispatcher.refresh()
         try:
-            while (link := self.conn) is not None:
+            while (conn := self.conn) is not None:
                 try:
-                    if not self._ibwire_step(link):
+                    if not self._ibwire_steps(conn):
                         break
                 except (KeyboardInterrupt, SystemExit):
                     self.keyboardInterrupt()
@@ -186,22 +233,30 @@ class EClient(Requests):
         finally:
             self.disconnect()
 
-    def _ibwire_step(self, link: Link) -> bool:
-        """Wait for one payload and deliver it; False when the link ended."""
+    def _ibwire_steps(self, conn: OpenConnection) -> bool:
+        """Deliver what comes until the wait for more is over or this connection is done with.
+
+        Returns False when the link ended.
+        """
+        assert self.decoder is not None
+        link, dispatcher = conn.payloads, self.decoder.dispatcher
+        receive, interpret, told = link.receive, dispatcher.interpret, self.msgLoopRec
         try:
-            payload = link.receive(_WAIT_MS)
+            while self.conn is conn:
+                payload = receive(_WAIT_MS)
+                if payload is None:
+                    dispatcher.look()
+                    self.msgLoopTmo()
+                    return True
+                interpret(payload)
+                told()
         except SessionLost:
+            if link.is_open():  # a callback's own
+                raise
             return False
         except ProtocolError as problem:
             self._ibwire_error(errors.BAD_LENGTH, str(problem))
             return False
-        if payload is None:
-            self.msgLoopTmo()
-            return True
-        decoder = self.decoder
-        if decoder is not None:
-            decoder.interpret(payload)
-            self.msgLoopRec()
         return True
 
     def msgLoopTmo(self) -> None:
@@ -223,47 +278,54 @@ class EClient(Requests):
 
     def _ibwire_send(self, name: str, *values: object) -> None:
         """Encode and send one request; ``values`` are its row's fields in their order."""
-        row = _ROWS[name]
-        link, codec = self.conn, self._ibwire_codec
-        if link is None or codec is None or not link.is_open():
+        conn, encoder = self.conn, self._ibwire_encoder
+        if conn is None or encoder is None or not conn.isConnected():
+            named = name in NAMED_WHEN_NOT_CONNECTED and isinstance(values[0], int)
+            self._ibwire_error(errors.NOT_CONNECTED, reqId=values[0] if named else NO_VALID_ID)
+            return
+        from ibwire.compat._sending import Refused, request_id
+
+        try:
+            payload = encoder.encode(name, values)
+        except Refused as problem:
+            self._ibwire_report(problem.code, problem.text, problem.reqId)
+            return
+        try:
+            conn.payloads.send(payload)
+        except SessionLost as problem:  # part of it may have gone out
+            self._ibwire_report(SEND_FAILED[name], f"{name}: {problem}", request_id(name, values))
+
+    @same_signature(_send_msg)
+    def sendMsg(self, msgId: int | str, msg: str | None = None) -> None:
+        """Send a message made by hand: its id, and its fields each with a zero at the end (``comm.make_field``).
+
+        Parameters
+        ----------
+        msgId : the id; before 10.37 the whole text, id field first, was the only argument.
+        msg : the fields.
+        """
+        if msg is None:
+            number, _, msg = str(msgId).partition("\0")
+            msgId = int(number)
+        self._ibwire_send_raw(int(msgId), msg.encode())
+
+    def sendMsgProtoBuf(self, msgId: int, msg: bytes) -> None:
+        """Send a protobuf message made by hand; ``msgId`` is the id on the wire, 200 added."""
+        self._ibwire_send_raw(msgId, bytes(msg))
+
+    def _ibwire_send_raw(self, msgId: int, body: bytes) -> None:
+        conn = self.conn
+        if conn is None or not conn.isConnected():
             self._ibwire_error(errors.NOT_CONNECTED)
             return
-        try:
-            payload = codec.encode_row(row, _message(row, values))
-        except UnsupportedByServer as problem:
-            self._ibwire_error(errors.UPDATE_TWS, problem.text, _id(row, values))
-            return
-        except (RequestError, TypeError, ValueError, ArithmeticError, AttributeError) as problem:
-            text = problem.text if isinstance(problem, RequestError) else str(problem)
-            self._ibwire_report(SEND_FAILED[name], f"{name}: {text}", _id(row, values))
-            return
-        try:
-            link.send(payload)
-        except SessionLost as problem:  # part of it may have gone out
-            self._ibwire_report(SEND_FAILED[name], f"{name}: {problem}", _id(row, values))
+        from ibwire.compat.comm import make_id
+
+        conn.payloads.send(make_id(msgId, (self.serverVersion_ or 0) >= MIN_SERVER_VER_PROTOBUF) + body)
 
     def _ibwire_error(self, what: errors.CodeMsgPair, more: str = "", reqId: int = NO_VALID_ID) -> None:
         self._ibwire_report(what.code(), f"{what.msg()}: {more}" if more else what.msg(), reqId)
 
     def _ibwire_report(self, code: int, text: str, reqId: int) -> None:
-        self.wrapper.error(reqId, now_ms(), code, text, "")
+        from ibwire.compat._generations import error_caller
 
-
-def _id(row: Row, values: tuple[object, ...]) -> int:
-    """The request or order id among a request's values, -1 where it has none."""
-    if row.fields and row.fields[0].name in _IDS and isinstance(values[0], int):
-        return values[0]
-    return NO_VALID_ID
-
-
-def _message(row: Row, values: tuple[object, ...]) -> SimpleNamespace:
-    """A request's values by name, after a look at the objects among them. Raises TypeError."""
-    message = {}
-    for f, value in zip(row.fields, values, strict=True):
-        if isinstance(f.type, Struct) and not f.many:
-            if value is None and f.type is structs.ORDER_CANCEL:
-                continue
-            if not hasattr(value, f.type.fields[0].name):
-                raise TypeError(f"{f.name} is {value!r}; give a {f.type.name}")
-        message[f.name] = value
-    return SimpleNamespace(**message)
+        error_caller(self.wrapper, self._ibwire_error_style)(reqId, now_ms(), code, text, "")

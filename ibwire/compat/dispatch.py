@@ -1,22 +1,39 @@
-"""Payloads to callbacks: decodes what a gateway sent and calls the wrapper."""
+"""Payloads to callbacks: decodes what a gateway sent and calls the wrapper.
+
+Messages of numbers, texts and flags go through the compiled dispatcher where it is built; everything else, and every
+payload of theirs that is not the plain case, goes through :meth:`Dispatcher._general`, which defines the meaning.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 from ibwire.compat import errors
 from ibwire.compat._clock import now_ms
+from ibwire.compat._generations import error_caller, size_conversion
+from ibwire.compat._routes import Step, flat_route, steps_of, with_sizes
 from ibwire.compat.const import NO_VALID_ID
 from ibwire.compat.objects import make_official
-from ibwire.compat.wrapper import overridden
 from ibwire.errors import ProtocolError
-from ibwire.wire.calls import BoundCall, bind
+from ibwire.spec.versions import PROTOBUF
+from ibwire.wire import impl
 from ibwire.wire.codec import Codec, Role, UnknownMessage
-from ibwire.wire.plan import Profile
+from ibwire.wire.plan import Make, Plan, Profile
 
-_Route = tuple[tuple[BoundCall, Callable[..., Any]], ...]
 _MAX_ROUTES: Final = 1024  # hostile ids must not fill memory
+
+
+def _compiled() -> Any:
+    if impl.NAME != "compiled":
+        return None
+    try:
+        from ibwire import _dispatch
+    except ImportError:
+        return None
+    return _dispatch
 
 
 class Dispatcher:
@@ -25,42 +42,142 @@ class Dispatcher:
     Parameters
     ----------
     wrapper : object
-        An EWrapper, or anything with its callbacks. What it does not override is neither decoded nor called.
+        An EWrapper, ours or an official one, or anything with its callbacks. What it does not override is neither
+        decoded nor called.
     server_version : int
         The version agreed with the gateway.
+    sizes, error_style : ``"int"``, ``"float"`` or ``"decimal"``; 3, 4 or 5. For programs that cannot say which
+        release they were written for; None: read it from the wrapper.
 
     Attributes
     ----------
-    codec : the decoder; its ``counts`` say what was decoded.
-    skipped : how many messages were not decoded because nobody listens.
+    codec : the general decoder; its ``counts`` leave out what the compiled dispatcher did alone.
 
     Notes
     -----
     For one thread. An exception in a callback goes through; the rest of that message's callbacks is not made, and
-    the next payload finds the dispatcher as it was.
+    the next payload finds the dispatcher as it was. Callbacks are looked up when a message first comes; setting one on
+    the wrapper's instance counts from the next payload on, a change of its class from :meth:`refresh` on.
     """
 
-    def __init__(self, wrapper: Any, server_version: int) -> None:
+    interpret: Callable[[bytes], None]
+    """Decode one payload and make its callbacks.
+
+    A payload that cannot be decoded is reported through ``error()``: code 508, or 505 for an id that no message has.
+    Nothing else is raised but what a callback raises.
+    """
+
+    def __init__(
+        self, wrapper: Any, server_version: int, *, sizes: str | None = None, error_style: int | None = None
+    ) -> None:
         self.wrapper = wrapper
-        self.codec = Codec(server_version, Role.CLIENT, profile=Profile.OFFICIAL, make=make_official)
-        self.skipped = 0
-        self._routes: dict[int, _Route | None] = {}
+        self._sizes, self._error_style = sizes, error_style
+        self._attributes: dict[str, Any] | None = getattr(wrapper, "__dict__", None)
+        self._make: Make = make_official
+        self.codec = Codec(server_version, Role.CLIENT, profile=Profile.OFFICIAL, make=self._made)
+        self._skipped = 0
+        self._routes: dict[int, tuple[Plan, list[Step]] | None] = {}
+        self._flat: dict[str, Any] = {}
+        self._fast: Any = None
+        self._compiled = _compiled()
+        if self._compiled is not None:
+            raw_ids = server_version >= PROTOBUF
+            self._fast = self._compiled.Routes(raw_ids, self._general, self._attributes, self._changed)
+        self.interpret = self._general if self._fast is None else self._fast.interpret
+        self.refresh()
+
+    @property
+    def skipped(self) -> int:
+        """How many messages were not decoded because nobody listens."""
+        return self._skipped + (self._fast.skipped if self._fast is not None else 0)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many messages were decoded, by name."""
+        found = Counter(self.codec.counts)
+        for name, route in self._flat.items():
+            found[name] += route.made
+        return found
 
     def refresh(self) -> None:
-        """Look anew which callbacks the wrapper overrides."""
+        """Look anew which callbacks the wrapper overrides, and of which generation it is."""
+        self._convert = size_conversion(self.wrapper, self._sizes, self._error_style)
+        self._make = make_official if self._convert is None else with_sizes(make_official, self._convert)
+        self._forget()
+
+    def look(self) -> None:
+        """As :meth:`refresh`, if callbacks were set on the wrapper's instance or taken from it since the last look."""
+        if self._own() != self._seen:
+            self.refresh()
+
+    # ------------------------------------------------------------------ routes
+
+    def _made(self, name: str, names: tuple[str, ...], values: list[Any]) -> Any:
+        return self._make(name, names, values)
+
+    def _own(self) -> set[str]:
+        return {name for name, value in (self._attributes or {}).items() if callable(value)}
+
+    def _changed(self) -> None:
+        self.look()
+
+    def _forget(self) -> None:
+        self._seen = self._own()
+        self._size = len(self._attributes or ())
+        self.codec.counts = self.counts
+        self._flat.clear()
         self._routes.clear()
+        if self._fast is not None:
+            self._skipped += self._fast.skipped
+            self._fast.clear()
 
-    def interpret(self, payload: bytes) -> None:
-        """Decode one payload and make its callbacks.
+    def _route(self, wire_id: int) -> tuple[Plan, list[Step]] | None:
+        """The overridden callbacks of a wire id; None for an id that no message has."""
+        if wire_id in self._routes:
+            return self._routes[wire_id]
+        found = self.codec.decoder(wire_id)
+        route = None
+        if found is not None:
+            route = (found[0], steps_of(found[0], self.wrapper, self._error_style))
+            if self._fast is not None:
+                self._compile(wire_id, *route)
+        if len(self._routes) < _MAX_ROUTES:
+            self._routes[wire_id] = route
+        return route
 
-        A payload that cannot be decoded is reported through ``error()``: code 508, or 505 for an id that no message
-        has. Nothing else is raised but what a callback raises.
-        """
+    def _compile(self, wire_id: int, plan: Plan, steps: list[Step]) -> None:
+        if not steps:
+            self._fast.set(wire_id, None)
+            return
+        flat = flat_route(plan, steps, self._made)
+        if flat is None:
+            return
+        names = {field.decimal for field in flat.fields if field.decimal and field.used}
+        route = self._compiled.Route(tuple(flat), {name: self._sizes_of(name) for name in names})
+        self._flat[plan.row.name] = route
+        self._fast.set(wire_id, route)
+
+    def _sizes_of(self, name: str) -> Any:
+        """The remembered objects of size texts, shared by all clients of the process."""
+        convert = self._convert
+        key = (name if convert is not None else "", convert)
+        found = _SIZES.get(key)
+        if found is None:
+            make = Decimal if convert is None else lambda text: convert(name, Decimal(text))
+            found = _SIZES[key] = self._compiled.Sizes(make)
+        return found
+
+    # ------------------------------------------------------------------ one payload
+
+    def _general(self, payload: bytes) -> None:
+        if self._fast is None and self._attributes is not None and len(self._attributes) != self._size:
+            self._size = len(self._attributes)
+            self.look()
         try:
             wire_id, _ = self.codec.split(payload)
             route = self._route(wire_id)
-            if route is not None and not route:
-                self.skipped += 1
+            if route is not None and not route[1]:
+                self._skipped += 1
                 return
             found = self.codec.decode_registers(payload)
         except ProtocolError as problem:
@@ -69,31 +186,25 @@ class Dispatcher:
         if isinstance(found, UnknownMessage) or route is None:
             self._report(errors.UNKNOWN_ID.code(), f"{errors.UNKNOWN_ID.msg()}: {wire_id}")
             return
-        _, regs, _ = found
-        for call, callback in route:
-            if call.when is not None and not call.when.holds(regs):
-                continue
-            if call.each < 0:
-                callback(*[get(regs, None, make_official) for get in call.args])
-                continue
-            for element in regs[call.each] or ():
-                callback(*[get(regs, element, make_official) for get in call.args])
+        for step in route[1]:
+            self._make_calls(step, found[1])
 
-    def _route(self, wire_id: int) -> _Route | None:
-        """The overridden callbacks of a wire id; None for an id that no message has."""
-        if wire_id in self._routes:
-            return self._routes[wire_id]
-        found = self.codec.decoder(wire_id)
-        route = None
-        if found is not None:
-            route = tuple(
-                (call, getattr(self.wrapper, call.name))
-                for call in bind(found[0])
-                if overridden(self.wrapper, call.name)
-            )
-        if len(self._routes) < _MAX_ROUTES:
-            self._routes[wire_id] = route
-        return route
+    def _make_calls(self, step: Step, regs: list[Any]) -> None:
+        bound, callback = step.bound, step.callback
+        if bound.when is not None and not bound.when.holds(regs):
+            return
+        elements = (None,) if bound.each < 0 else regs[bound.each] or ()
+        convert = self._convert
+        for element in elements:
+            args = [get(regs, element, self._make) for get in bound.args]
+            if convert is not None:
+                args = [
+                    convert(n, a) if type(a) is Decimal else a for n, a in zip(step.names, args, strict=True)
+                ]
+            callback(*args)
 
     def _report(self, code: int, text: str) -> None:
-        self.wrapper.error(NO_VALID_ID, now_ms(), code, text, "")
+        error_caller(self.wrapper, self._error_style)(NO_VALID_ID, now_ms(), code, text, "")
+
+
+_SIZES: Final[dict[Any, Any]] = {}

@@ -9,6 +9,9 @@ from typing import Any, Final
 from ibwire.errors import ConsumerTooSlow, ProtocolError
 from ibwire.ring import log, market, stream
 from ibwire.ring.records import array_of
+from ibwire.ring.store import Store
+from ibwire.spec.records import FLAG_EXTRA
+from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import check_length
 
 __all__ = ["NAME", "CompiledDecoder", "LogRing", "MarketRing", "StreamDecoder"]
@@ -30,7 +33,17 @@ class CompiledDecoder(stream.StreamDecoder):
         self.market, self.orders, self.control = market, orders, control
         self.watermark = 0
         inner = import_module("ibwire._fastdecode").StreamDecoder
-        self._inner: Any = inner(tables(server_version, records), market, orders, control)
+        self._codec, self._stores, self._records = Codec(server_version, Role.CLIENT), {}, records
+        self._inner: Any = inner(tables(server_version, records), market, orders, control, self._record_of)
+
+    def _record_of(self, payload: bytes) -> tuple[bytes, int]:
+        """The record and flags of a payload with fields that come twice or out of order. The reader's thread."""
+        wire_id, start = self._codec.split(payload)
+        store = self._stores[wire_id] if wire_id in self._stores else self._store(wire_id)
+        assert isinstance(store, Store)
+        regs, extra, spans = stream._decode(store.plan, payload, start, self._codec._make)
+        record, flags = store.make(regs, payload, spans, 0, 0, FLAG_EXTRA if extra else 0)
+        return bytes(record), flags
 
     @property
     def stats(self) -> dict[str, int]:

@@ -79,7 +79,7 @@ class MarketCursor:
         Records lost just before what the last poll returned. Not 0: a book built from depth records is invalid.
     """
 
-    __slots__ = ("_buffer", "_position", "_ring", "gap", "last_gap")
+    __slots__ = ("_buffer", "_position", "_ring", "_untold", "gap", "last_gap")
 
     def __init__(self, ring: MarketRing) -> None:
         self._ring = ring
@@ -87,6 +87,7 @@ class MarketCursor:
         self._buffer = bytearray()
         self.gap = 0
         self.last_gap = 0
+        self._untold = 0
 
     @property
     def pending(self) -> int:
@@ -136,8 +137,11 @@ class MarketCursor:
             self._position = position + count
             if skip and count == 1 and ring._head > self._position:
                 continue
-            self.last_gap = lost
             self.gap += lost
+            self._untold += lost
+            self.last_gap = 0
+            if count > skip:  # a gap is told with the records that follow it
+                self.last_gap, self._untold = self._untold, 0
             return memoryview(self._buffer)[skip * RECORD_BYTES : count * RECORD_BYTES].toreadonly()
 
     def _whole_messages(self, head: int, limit: int) -> int:

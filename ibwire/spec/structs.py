@@ -284,7 +284,10 @@ ORDER: Final = Struct("Order", (
     Field("autoCancelParent", BOOL, proto=117),
     Field("shareholder", STR, proto=118, only="incoming"),
     Field("imbalanceOnly", BOOL, proto=119),
-    Field("routeMarketableToBbo", BOOL, proto=120, nullable=True, official=None, proto_kind="int32", since=V.ADDITIONAL_ORDER_PARAMS_2),
+    Field(
+        "routeMarketableToBbo", BOOL, proto=120, nullable=True, official=None, proto_kind="int32",
+        since=V.ADDITIONAL_ORDER_PARAMS_2,
+    ),
     Field("parentPermId", I64, proto=121, only="incoming"),
     Field("usePriceMgmtAlgo", BOOL, proto=122, nullable=True, official=None, proto_kind="int32"),
     Field("duration", I32, proto=123, nullable=True),
@@ -306,7 +309,10 @@ ORDER: Final = Struct("Order", (
     Field("allowPreOpen", BOOL, proto=140, since=V.ADDITIONAL_ORDER_PARAMS_1),
     Field("ignoreOpenAuction", BOOL, proto=141, since=V.ADDITIONAL_ORDER_PARAMS_1),
     Field("deactivate", BOOL, proto=138, since=V.ADDITIONAL_ORDER_PARAMS_1),
-    Field("seekPriceImprovement", BOOL, proto=142, nullable=True, official=None, proto_kind="int32", since=V.ADDITIONAL_ORDER_PARAMS_2),
+    Field(
+        "seekPriceImprovement", BOOL, proto=142, nullable=True, official=None, proto_kind="int32",
+        since=V.ADDITIONAL_ORDER_PARAMS_2,
+    ),
     Field("whatIfType", I32, proto=143, nullable=True, since=V.ADDITIONAL_ORDER_PARAMS_2),
     Field("slOrderId", I32, nullable=True, since=V.ATTACHED_ORDERS),
     Field("slOrderType", STR, since=V.ATTACHED_ORDERS),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final
 
 from ibwire.spec import versions as V
@@ -37,6 +38,7 @@ _STORES.update({"i32": STORE_I32, "u64": STORE_I64, "i64": STORE_I64, "f64": STO
 
 FLAG_NULLABLE, FLAG_NEGATIVE, FLAG_NOT_COMPUTED, FLAG_QUESTION, FLAG_WIDE, FLAG_ESCAPED = 1, 2, 4, 8, 16, 32
 NO_SLOT: Final = 255
+ALL_BITS: Final = -1
 TEST_TRUE, TEST_EQ_NUMBER, TEST_EQ_TEXT, TEST_GE, TEST_GT = range(5)
 
 MARKET, ORDER, COLD = 1, 2, 3
@@ -119,6 +121,27 @@ class _Guards:
                 guard = _guard(self.plan, path)
                 out.append((_STORES[f.ctype], at, self.bits[guard] if guard else 0))
         return out
+
+
+_PACK: Final = {"u8": "<B", "i8": "<b", "i16": "<h", "i32": "<i", "i64": "<q", "f64": "<d"}
+
+
+def _guarded_defaults(plan: Plan, target: _Target, guard: str) -> list[tuple[int, bytes]]:
+    """(offset, bytes) of what stands in the places of an optional struct once it comes, before its fields do."""
+    out: list[tuple[int, bytes]] = []
+    index = plan.shape.index
+    for path, (f, at) in target.fields.items():
+        if f.ctype not in _PACK or _guard(plan, path) != guard:
+            continue
+        value: Any = 0  # a mask
+        if path in index:
+            value = default_of(plan.shape.regs[index[path]], Profile.TYPED, plan.dialect, Direction.INCOMING)
+        if value is None and f.ctype != "f64":
+            raise TypeError(f"{target.record.name}.{f.name}: an integer that can be unset is not foreseen here")
+        out.append((at, struct.pack(_PACK[f.ctype], float("nan") if value is None else value)))
+        if f.digits:
+            out.append((target.offsets[f.digits], b"\0" if isinstance(value, Decimal) else b"\xff"))
+    return out
 
 
 def _float_default(plan: Plan, paths: tuple[str, ...]) -> float:
@@ -221,6 +244,10 @@ class _TextTable:
         if op.rule is TextRule.ESCAPED_ALWAYS:
             flags |= FLAG_ESCAPED
         code = op.code
+        if code is OpCode.INT:
+            aux = ALL_BITS
+        elif code is OpCode.BITS:
+            aux = sum(bit for _, bit in op.bits)  # what the row does not know is not kept
         if code is OpCode.BOOL and op.words is not None:
             code = OpCode.STR
         slot = self.slots.get((scope, op.reg), NO_SLOT) if op.reg >= 0 else NO_SLOT
@@ -244,13 +271,13 @@ class _ProtoTables:
         self.target = _Target(record)
         self.guards = _Guards(plan)
         self.bits = _bits_of(plan.row.text, {})
-        self.tables: list[list[tuple[Any, ...]]] = []
+        self.tables: list[tuple[Any, ...]] = []
         assert plan.proto is not None
         self._add(plan.proto, True)
 
-    def _add(self, table: ProtoTable, top: bool) -> int:
+    def _add(self, table: ProtoTable, top: bool, guard: str = "") -> int:
         index = len(self.tables)
-        self.tables.append([])
+        self.tables.append(())
         ops: list[tuple[Any, ...]] = []
         for number, op in table.ops.items():
             path = self.plan.shape.regs[op.reg].path if top and 0 <= op.reg < len(self.plan.shape.regs) else ""
@@ -258,10 +285,10 @@ class _ProtoTables:
             code, sub = op.code, -1
             if code is ProtoCode.MESSAGE:
                 assert op.table is not None
-                sub = self._add(op.table, top)
+                inner = self.plan.shape.regs[op.presence].path[:-1] if top and op.presence >= 0 else ""
+                sub = self._add(op.table, top, inner)
                 store = STORE_NONE
-                if top and op.presence >= 0:
-                    aux = self.guards.bits[self.plan.shape.regs[op.presence].path[:-1]]
+                aux = self.guards.bits[inner] if inner else 0
             elif code in (ProtoCode.REPEATED, ProtoCode.MAP):
                 assert op.sub is not None
                 sub = self._add(op.sub.table, False)
@@ -274,6 +301,10 @@ class _ProtoTables:
                 name, mask = self.bits[path]
                 store, dst, dst2, aux = self.target.place(name)
                 store, aux = (STORE_BIT, mask) if store != STORE_NONE else (STORE_NONE, 0)
+            if code is ProtoCode.BITS:
+                aux = sum(bit for _, bit in op.bits)
+            elif code in (ProtoCode.INT32, ProtoCode.INT64) and store != STORE_BIT:
+                aux = ALL_BITS
             flags = FLAG_NULLABLE if op.nullable else 0
             fval = 0.0
             if op.not_computed is not None:
@@ -281,12 +312,15 @@ class _ProtoTables:
                 fval = 0.0 if op.not_computed == "negative" else float(op.not_computed)
             kind = int(op.kind) if op.kind is not None and op.hook is None else 0
             ops.append((number, int(code), store, dst, dst2, aux, flags, kind, fval, sub))
-        self.tables[index] = ops
+        self.tables[index] = (ops, _guarded_defaults(self.plan, self.target, guard) if guard else [])
         return index
 
 
 def proto_tables(plan: Plan, record: Record) -> tuple[Any, ...]:
-    """(template, tables, checks) of a protobuf plan; table 0 is the message itself."""
+    """(template, tables, checks) of a protobuf plan; table 0 is the message itself.
+
+    A table is its ops, and what stands in an optional struct's places once it comes.
+    """
     t = _ProtoTables(plan, record)
     return t.target.template(plan, plan.row), t.tables, _Guards(plan).checks(t.target)
 

@@ -16,7 +16,7 @@ import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final
 
 from ibwire.spec import hooks as _hooks
@@ -187,12 +187,12 @@ def _shape(name: str, fields: Iterable[Field]) -> Shape:
     return Shape(name, tuple(names), tuple(children), regs, {r.path: i for i, r in enumerate(regs)})
 
 
-@lru_cache(maxsize=None)
+@cache
 def struct_shape(struct: Struct) -> Shape:
     return _shape(struct.name, struct.fields)
 
 
-@lru_cache(maxsize=None)
+@cache
 def row_shape(row: Row) -> Shape:
     """Registers of a message; the last one is ``@version``, its obsolete version field."""
     shape = _shape(row.name, row.fields)
@@ -400,9 +400,8 @@ class _TextCompiler:
             return
         if top:
             self.carried.add(item.path)
-        if item.path == "" or item.path not in shape.index:
-            if item.path != "":
-                raise KeyError(f"no field {item.path} in {shape.name}; it has {sorted(shape.index)}")
+        if item.path not in shape.index:
+            raise KeyError(f"no field {item.path} in {shape.name}; it has {sorted(shape.index)}")
         reg = shape.index[item.path]
         info = shape.regs[reg]
         f = info.field
@@ -466,7 +465,7 @@ class _TextCompiler:
         return Op(OpCode.REPEAT, reg, item.path, sub=sub)
 
 
-@lru_cache(maxsize=None)
+@cache
 def scalar_shape(kind: Kind) -> Shape:
     """The shape of a list element that is a plain value: one register with an empty path."""
     return Shape("", ("",), ((0, None, -1),), [Reg("", Field("", kind), kind)], {"": 0})
@@ -573,9 +572,7 @@ class _ProtoCompiler:
             ops.update(self.table(f.type, struct_shape(f.type), base + off).ops)
         for sub_number, path in group.entries:
             self._add_path(ops, sub_number, path, shape, base)
-        return ProtoOp(
-            number, group.name, ProtoCode.MESSAGE, -1, send=ALWAYS, table=ProtoTable(group.proto, ops)
-        )
+        return ProtoOp(number, group.name, ProtoCode.MESSAGE, -1, send=ALWAYS, table=ProtoTable(group.proto, ops))
 
     def _add(self, ops: dict[int, ProtoOp], number: int, f: Field, reg: int, presence: int) -> None:
         name = f.proto_name or f.name
@@ -629,7 +626,7 @@ def _find_struct(shape: Shape, path: str) -> tuple[Field, int, int]:
     return struct_field, offset, presence
 
 
-@lru_cache(maxsize=None)
+@cache
 def _struct_of(name: str) -> Struct:
     from ibwire.spec import structs
 
@@ -642,7 +639,9 @@ def _struct_of(name: str) -> Struct:
 # ------------------------------------------------------------------------------------------------ plans
 
 
-def _checks(row: Row, shape: Shape, sv: int, carried: set[str] | None, gates: dict[str, tuple[int, bool]]) -> tuple[Check, ...]:
+def _checks(
+    row: Row, shape: Shape, sv: int, carried: set[str] | None, gates: dict[str, tuple[int, bool]]
+) -> tuple[Check, ...]:
     out: list[Check] = []
     for i, reg in enumerate(shape.regs):
         gate, quiet = gates.get(reg.path, (0, False))
@@ -655,7 +654,7 @@ def _checks(row: Row, shape: Shape, sv: int, carried: set[str] | None, gates: di
     return tuple(out)
 
 
-@lru_cache(maxsize=None)
+@cache
 def text_plan(row: Row, server_version: int, profile: Profile = Profile.TYPED, version: int | None = None) -> Plan:
     """The text plan of a row. ``version`` overrides the obsolete version field that is written (for tests)."""
     if row.text is None:
@@ -680,7 +679,7 @@ def text_plan(row: Row, server_version: int, profile: Profile = Profile.TYPED, v
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def proto_plan(row: Row, server_version: int, profile: Profile = Profile.TYPED) -> Plan:
     """The protobuf plan of a row; the layout is the same at every server version, only the checks differ."""
     if not row.proto:
@@ -703,6 +702,7 @@ def proto_plan(row: Row, server_version: int, profile: Profile = Profile.TYPED) 
 
 
 # ------------------------------------------------------------------------------------------------ objects
+
 
 def computed(not_computed: Any, value: float) -> bool:
     """False where the number is the gateway's way to say that it computed nothing."""

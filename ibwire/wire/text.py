@@ -234,7 +234,7 @@ def _is_unset(op: Op, value: Any) -> bool:
     if op.code is OpCode.INT:
         return bool(value == (UNSET_LONG if op.wide else UNSET_INT))
     if op.code is OpCode.FLOAT:
-        return bool(value == UNSET_DOUBLE or value == UNSET_INT)
+        return bool(value in (UNSET_DOUBLE, UNSET_INT))
     return False
 
 

@@ -33,7 +33,7 @@ def parse_int(raw: bytes) -> int:
 
 
 def parse_float(raw: bytes) -> float:
-    """A double, correctly rounded; ``Infinity``, ``inf`` and ``NaN`` are values. Raises ValueError for anything else."""
+    """A double, correctly rounded; ``Infinity``, ``inf``, ``NaN`` are values. Raises ValueError for anything else."""
     if len(raw) <= MAX_NUMBER_CHARS and _FLOAT.match(raw):
         return float(raw)
     if raw in _WORDS:
@@ -51,7 +51,13 @@ def parse_decimal(raw: bytes) -> Decimal:
 
 
 DECIMAL_UNSET: Final = frozenset(
-    (b"2147483647", b"9223372036854775807", b"1.7976931348623157E308", b"-9223372036854775808", str(2**127 - 1).encode())
+    (
+        b"2147483647",
+        b"9223372036854775807",
+        b"1.7976931348623157E308",
+        b"-9223372036854775808",
+        str(2**127 - 1).encode(),
+    )
 )
 """Texts that mean "no size", besides empty (official decoder; captures)."""
 

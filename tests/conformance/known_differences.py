@@ -107,7 +107,7 @@ def _whole_percent(case: EncodeCase) -> None:
 OUTGOING: tuple[Difference, ...] = (
     Difference(
         "placeOrder.cashQty",
-        "Below the gate of cashQty the official client takes its own unset value for a set one and refuses every order.",
+        "Below the gate of cashQty the official client takes its own unset value for a set one: it refuses all.",
         direction="outgoing",
         rows=("placeOrder",),
         until=V.CASH_QTY,
@@ -168,7 +168,7 @@ OUTGOING: tuple[Difference, ...] = (
     ),
     Difference(
         "10.37.2.protobuf.primaryExchange",
-        "The first protobuf release writes the primary exchange under a name that its own descriptor lacks, and raises.",
+        "The first protobuf release writes the primary exchange under a name that its descriptor lacks, and raises.",
         direction="outgoing",
         releases=("10.37.2",),
         rows=("placeOrder",),
@@ -347,7 +347,7 @@ INCOMING: tuple[Difference, ...] = (
     ),
     Difference(
         "10.37.2.protobuf",
-        "The first protobuf decoder loses fields of contracts, orders and legs, writes two under wrong names, and hands "
+        "The first protobuf decoder loses fields of contracts, orders and legs, writes two under wrong names, hands "
         "on sizes as text and margins as floats.",
         direction="incoming",
         releases=("10.37.2",),
@@ -373,8 +373,8 @@ BESIDE: tuple[Difference, ...] = (
     ),
     Difference(
         "text.symbols",
-        "In text the official client refuses to send what is not printable ASCII with 579, older releases also tabs and "
-        "line ends; we send UTF-8, as gateways read it.",
+        "In text the official client refuses what is not printable ASCII with 579, older releases also tabs and line "
+        "ends; we send UTF-8, as gateways read it.",
         direction="outgoing",
         dialect=Dialect.TEXT,
     ),
@@ -473,8 +473,8 @@ REFUSALS: tuple[Refusal, ...] = (
         "The official client refuses these in protobuf, and leaves them out of the text that a version below 203 gets.",
         "placeOrder",
         _order(
-            "allowPreOpen deactivate hedgeMaxSize ignoreOpenAuction postOnly ptOrderId ptOrderType routeMarketableToBbo "
-            "seekPriceImprovement slOrderId slOrderType whatIfType"
+            "allowPreOpen deactivate hedgeMaxSize ignoreOpenAuction postOnly ptOrderId ptOrderType "
+            "routeMarketableToBbo seekPriceImprovement slOrderId slOrderType whatIfType"
         ),
     ),
     Refusal(_NO_OPTIONS, "reqMktData", ("mktDataOptions",), code=510),

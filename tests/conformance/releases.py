@@ -6,7 +6,7 @@ Differences in behaviour stand in ``known_differences.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +65,7 @@ def lowest(row: Row) -> int:
 
 
 # What an older parameter means where the newest method has no parameter of that name.
-_PARAMETERS = {
+_PARAMETERS: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("cancelOrder", "manualCancelOrderTime"): lambda message: message.orderCancel.manualOrderCancelTime,
     ("reqWshEventData", "MIN_SERVER_VER_WSH_EVENT_DATA_FILTERS_DATE"): lambda message: 173,
 }

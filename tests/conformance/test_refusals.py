@@ -104,7 +104,7 @@ def test_messages_below_their_gates(row: Row, latest: Oracle, tally: Tally) -> N
     with pytest.raises(UnsupportedByServer) as caught:
         Codec(sv, Role.CLIENT).encode(message)
     assert caught.value.code == UPDATE_TWS
-    case = request(row, sv, message) if row.text is not None else request(row, sv + 1, message)._replace(server_version=sv)
+    case = request(row, sv + 1, message)._replace(server_version=sv)
     (theirs,) = latest.encode([case])
     assert _refused(theirs, UPDATE_TWS), theirs
     tally.refusals.add((row.name, "", lowest(row)))

@@ -169,7 +169,10 @@ TICK_BY_TICK = incoming(
             T("bidAsk.priceAsk"),
             T("bidAsk.sizeBid"),
             T("bidAsk.sizeAsk"),
-            Bits((("bidAsk.tickAttribBidAsk.bidPastLow", 1, 0), ("bidAsk.tickAttribBidAsk.askPastHigh", 2, 0)), "bidAsk.mask"),
+            Bits(
+                (("bidAsk.tickAttribBidAsk.bidPastLow", 1, 0), ("bidAsk.tickAttribBidAsk.askPastHigh", 2, 0)),
+                "bidAsk.mask",
+            ),
         ),
         When(equals("tickType", _MID_POINT), Present("midPoint"), T("midPoint.time"), T("midPoint.price")),
     ),

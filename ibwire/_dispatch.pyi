@@ -1,0 +1,39 @@
+"""Payloads of flat messages to callbacks."""
+
+from collections.abc import Callable
+from typing import Any, final
+
+@final
+class Sizes:
+    """Objects of size texts, the recent ones remembered: at most 4096."""
+
+    made: int
+    def __init__(self, make: Callable[[str], Any]) -> None: ...
+
+@final
+class Route:
+    """One message: its fields, and the callbacks that it makes."""
+
+    made: int
+    def __init__(self, made: tuple[Any, ...], sizes: dict[str, Sizes]) -> None: ...
+
+@final
+class Routes:
+    """Payloads to routes by wire id; what has none, or is not plain, goes to ``general``."""
+
+    skipped: int
+    def __init__(
+        self,
+        raw_ids: bool,
+        general: Callable[[bytes], object],
+        attributes: dict[str, Any] | None,
+        changed: Callable[[], object],
+    ) -> None: ...
+    def clear(self) -> None:
+        """Forget every route."""
+
+    def set(self, wire_id: int, route: Route | None) -> None:
+        """Use a route for an id from now on; None: nobody listens, so nothing is done."""
+
+    def interpret(self, payload: bytes) -> None:
+        """Make one payload's callbacks."""

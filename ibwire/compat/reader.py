@@ -1,0 +1,37 @@
+"""EReader, for programs that name it: EClient receives on a reader of its own and needs none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ibwire.compat import comm
+
+
+class EReader:
+    """Cuts what a :class:`~ibwire.compat.connection.Connection` receives into payloads.
+
+    Parameters
+    ----------
+    conn : Connection
+    msg_queue : object with ``put``
+        Gets each payload.
+
+    Notes
+    -----
+    No thread of its own: call :meth:`run` in one, as ``start`` did officially.
+    """
+
+    def __init__(self, conn: Any, msg_queue: Any) -> None:
+        self.conn = conn
+        self.msg_queue = msg_queue
+
+    def run(self) -> None:
+        """Receive until the connection ends."""
+        buf = b""
+        while self.conn.isConnected():
+            buf += self.conn.recvMsg()
+            while buf:
+                _, msg, buf = comm.read_msg(buf)
+                if not msg:
+                    break
+                self.msg_queue.put(msg)
