@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ibwire.compat.commission_report import CommissionReport
 from ibwire.compat.const import UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INTEGER
-from ibwire.compat.wrapper import overridden
+from ibwire.compat.wrapper import is_base, overridden
 
 Convert = Callable[[str, Decimal], Any]
 """``(argument or attribute name, value) -> what the program gets``."""
@@ -106,17 +106,17 @@ def size_conversion(wrapper: Any, sizes: str | None = None, style: int | None = 
         if sizes not in kinds:
             raise ValueError(f"sizes is {sizes!r}; give 'int', 'float' or 'decimal'")
         return kinds[sizes]
-    if style is not None or overridden_by_program(wrapper, "error"):
+    if style is not None or _by_program(wrapper, "error"):
         return _as_in_9_81 if len(error_arguments(wrapper.error, style)) == 3 else None
     return _as_in_9_81 if _annotated(wrapper) else None
 
 
-def overridden_by_program(wrapper: Any, name: str) -> bool:
+def _by_program(wrapper: Any, name: str) -> bool:
     """As :func:`overridden`, but not what a base class does with ``error``."""
     if name in getattr(wrapper, "__dict__", ()):
         return True
     owner = next((cls for cls in type(wrapper).__mro__ if name in vars(cls)), None)
-    return owner is None or owner.__name__ != "EWrapper"
+    return owner is None or not is_base(owner)
 
 
 def _annotated(wrapper: Any) -> bool:

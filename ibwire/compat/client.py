@@ -239,24 +239,22 @@ class EClient(OlderRequests):
         Returns False when the link ended.
         """
         assert self.decoder is not None
-        link, dispatcher = conn.payloads, self.decoder.dispatcher
-        receive, interpret, told = link.receive, dispatcher.interpret, self.msgLoopRec
-        try:
-            while self.conn is conn:
+        dispatcher = self.decoder.dispatcher
+        receive, interpret, told = conn.payloads.receive, dispatcher.interpret, self.msgLoopRec
+        while self.conn is conn:
+            try:
                 payload = receive(_WAIT_MS)
-                if payload is None:
-                    dispatcher.look()
-                    self.msgLoopTmo()
-                    return True
-                interpret(payload)
-                told()
-        except SessionLost:
-            if link.is_open():  # a callback's own
-                raise
-            return False
-        except ProtocolError as problem:
-            self._ibwire_error(errors.BAD_LENGTH, str(problem))
-            return False
+            except SessionLost:
+                return False
+            except ProtocolError as problem:
+                self._ibwire_error(errors.BAD_LENGTH, str(problem))
+                return False
+            if payload is None:
+                dispatcher.look()
+                self.msgLoopTmo()
+                return True
+            interpret(payload)
+            told()
         return True
 
     def msgLoopTmo(self) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator
+from typing import Any, Final, Self
 
+from ibwire.compat.comm import make_field
 from ibwire.compat.const import UNSET_DOUBLE
 from ibwire.compat.enum_implem import Enum
 from ibwire.compat.object_implem import Object
+from ibwire.compat.utils import decode
+
+_VALUE: Final = "*"  # the condition's own value, as text
 
 
 class OrderCondition(Object):
@@ -18,6 +23,8 @@ class OrderCondition(Object):
     Execution = 5
     Volume = 6
     PercentChange = 7
+
+    _wire: tuple[tuple[str, type], ...] = ()  # attributes after the connector, in the order of the text dialect
 
     def __init__(self, condType: int | None) -> None:
         self.condType = condType
@@ -37,12 +44,32 @@ class OrderCondition(Object):
         self.isConjunctionConnection = False
         return self
 
+    def make_fields(self) -> list[str]:
+        """The condition as text fields, without its kind."""
+        out = [make_field("a" if self.isConjunctionConnection else "o")]
+        for name, _ in self._wire:
+            value: Any = self
+            out.append(make_field(value.valueToString() if name == _VALUE else getattr(self, name)))
+        return out
+
+    def decode(self, fields: Iterator[bytes]) -> None:
+        """Set the condition from text fields, without its kind. Raises BadMessage when they end too early."""
+        self.isConjunctionConnection = decode(str, fields) == "a"
+        for name, kind in self._wire:
+            read: Any = self
+            if name == _VALUE:
+                read.setValueFromString(decode(str, fields))
+            else:
+                setattr(self, name, decode(kind, fields))
+
     def __str__(self) -> str:
         return "<AND>" if self.isConjunctionConnection else "<OR>"
 
 
 class ExecutionCondition(OrderCondition):
     """A trade in a symbol."""
+
+    _wire = (("secType", str), ("exchange", str), ("symbol", str))
 
     def __init__(self, secType: str | None = None, exch: str | None = None, symbol: str | None = None) -> None:
         super().__init__(OrderCondition.Execution)
@@ -56,6 +83,8 @@ class ExecutionCondition(OrderCondition):
 
 class OperatorCondition(OrderCondition):
     """A value at least, or at most, as large as the condition's."""
+
+    _wire = (("isMore", bool), (_VALUE, str))
 
     def __init__(self, condType: int | None = None, isMore: bool | None = None) -> None:
         super().__init__(condType)
@@ -94,6 +123,8 @@ class MarginCondition(OperatorCondition):
 
 class ContractCondition(OperatorCondition):
     """A value of one contract at one exchange."""
+
+    _wire = (*OperatorCondition._wire, ("conId", int), ("exchange", str))
 
     def __init__(
         self,
@@ -138,6 +169,8 @@ class TimeCondition(OperatorCondition):
 
 class PriceCondition(ContractCondition):
     """A price of a contract; ``triggerMethod`` says which price."""
+
+    _wire = (*ContractCondition._wire, ("triggerMethod", int))
 
     TriggerMethodEnum = Enum(
         "Default", "DoubleBidAsk", "Last", "DoubleLast", "BidAsk", "N/A1", "N/A2", "LastBidAsk", "MidPoint"

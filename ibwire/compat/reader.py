@@ -18,12 +18,18 @@ class EReader:
 
     Notes
     -----
-    No thread of its own: call :meth:`run` in one, as ``start`` did officially.
+    Either :meth:`start` it once, or call :meth:`run`.
     """
 
     def __init__(self, conn: Any, msg_queue: Any) -> None:
         self.conn = conn
         self.msg_queue = msg_queue
+
+    def start(self) -> None:
+        """Run in a thread of its own, which does not keep the program alive."""
+        from ibwire.compat._background import Background
+
+        self._thread = Background(self.run)
 
     def run(self) -> None:
         """Receive until the connection ends."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, TypeVar
 
 from ibwire.compat._clock import now_ms
+from ibwire.compat.const import DOUBLE_INFINITY, INFINITY_STR
 from ibwire.compat.const import UNSET_DECIMAL as UNSET_DECIMAL
 from ibwire.compat.const import UNSET_DOUBLE as UNSET_DOUBLE
 from ibwire.compat.const import UNSET_INTEGER as UNSET_INTEGER
@@ -63,6 +64,57 @@ class LogFunction:
             return fn(*args, **kwargs)
 
         return logged
+
+
+def log_(func: str, params: dict[str, Any], action: str) -> None:
+    """Log a call at level INFO: ``action`` is REQUEST or ANSWER."""
+    import logging
+
+    log = logging.getLogger("ibwire.compat")
+    if log.isEnabledFor(logging.INFO):
+        log.info("%s %s %s", action, func, {name: value for name, value in params.items() if name != "self"})
+
+
+def decode(the_type: type, fields: Iterator[bytes | str], show_unset: bool = False, use_unicode: bool = False) -> Any:
+    """The next text field as a value.
+
+    Parameters
+    ----------
+    the_type : str, int, float, bool or Decimal.
+    fields : the fields that are left.
+    show_unset : an empty number is the sentinel of its kind, not 0. An empty Decimal always is.
+    use_unicode : a text has backslash escapes.
+
+    Raises
+    ------
+    BadMessage : no field is left, or it is not such a value.
+    """
+    try:
+        field = next(fields)
+    except StopIteration:
+        raise BadMessage(f"no field is left for a {the_type.__name__}") from None
+    raw = field.encode() if isinstance(field, str) else bytes(field or b"")
+    return _value(the_type, raw, show_unset, use_unicode)
+
+
+_UNSET: Final[dict[type, Any]] = {int: UNSET_INTEGER, float: UNSET_DOUBLE, Decimal: UNSET_DECIMAL}
+
+
+def _value(the_type: type, raw: bytes, show_unset: bool, use_unicode: bool) -> Any:
+    from ibwire.wire import values
+
+    if the_type is str:
+        return values.decode_escaped(raw) if use_unicode else values.decode_utf8(raw)
+    if the_type is Decimal and raw in values.DECIMAL_UNSET or not raw:
+        return _UNSET[the_type] if the_type is Decimal or (show_unset and the_type in _UNSET) else the_type(0)
+    if the_type is float and raw == INFINITY_STR.encode():
+        return DOUBLE_INFINITY
+    try:
+        if the_type is Decimal:
+            return values.parse_decimal(raw)
+        return values.parse_float(raw) if the_type is float else the_type(values.parse_int(raw))
+    except (ValueError, OverflowError) as problem:
+        raise BadMessage(f"{raw!r} is no {the_type.__name__}: {problem}") from None
 
 
 def current_fn_name(parent_idx: int = 0) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # Programs take these names from here too: ``from ibapi.wrapper import *``.
 from ibwire.compat._objects import CommissionAndFeesReport as CommissionAndFeesReport
 from ibwire.compat._objects import Contract as Contract
@@ -16,34 +18,47 @@ from ibwire.compat.ticktype import TickType as TickType
 from ibwire.compat.utils import current_fn_name as current_fn_name
 
 
+def _error(
+    self: object, reqId: int, errorTime: int, errorCode: int, errorString: str, advancedOrderRejectJson: str = ""
+) -> None: ...
+
+
 class EWrapper(Callbacks):
     """Every callback of the official class, each doing nothing until it is overridden.
 
     A message none of whose callbacks is overridden is not even decoded. Callbacks run on the thread that runs
-    ``EClient.run``; objects that they get belong to the program.
+    ``EClient.run``; objects that they get belong to the program, but for :class:`TickAttrib`: equal ones are one
+    object, and must not be changed.
     """
 
-    def error(
-        self, reqId: int, errorTime: int, errorCode: int, errorString: str, advancedOrderRejectJson: str = ""
-    ) -> None:
+    def error(self, reqId: int, *args: Any, **named: Any) -> None:
         """An error, warning or notice, from the gateway or from the client itself.
 
         Parameters
         ----------
         reqId : the request or order that it answers; -1 when it answers none.
-        errorTime : epoch milliseconds; 0 where the gateway's version sends none.
+        errorTime : epoch milliseconds; 0 where the gateway's version sends none. Not there before 10.37.
         errorCode, errorString : the code and its text.
-        advancedOrderRejectJson : why an order was refused, as JSON, where the gateway says so.
+        advancedOrderRejectJson : why an order was refused, as JSON, where the gateway says so. Not there in 9.81.
 
         Notes
         -----
-        Not overridden, it logs at level ERROR, so that no error is lost in silence.
+        A program may override it with the parameters of any release. Not overridden, it logs at level ERROR, so that
+        no error is lost in silence.
         """
         import logging
 
+        names = ["errorTime", "errorCode", "errorString", "advancedOrderRejectJson"]
+        older = "errorTime" not in named if len(args) < 2 else not isinstance(args[1], int)
+        given: dict[str, Any] = dict.fromkeys(names, "")
+        given.update(zip(names[older:], args, strict=False))
+        given.update(named)
         logging.getLogger("ibwire.compat").error(
-            "error %s for id %s: %s %s", errorCode, reqId, errorString, advancedOrderRejectJson
+            "error %s for id %s: %s %s",
+            *(given["errorCode"], reqId, given["errorString"], given["advancedOrderRejectJson"]),
         )
+
+    error.__wrapped__ = _error  # type: ignore[attr-defined]
 
 
 def overridden(wrapper: object, name: str) -> bool:
@@ -55,9 +70,10 @@ def overridden(wrapper: object, name: str) -> bool:
         return True
     for cls in type(wrapper).__mro__:
         if name in vars(cls):
-            return name == "error" or not _is_base(cls)
+            return name == "error" or not is_base(cls)
     return hasattr(wrapper, name)
 
 
-def _is_base(cls: type) -> bool:
-    return cls is Callbacks or (cls.__name__ == "EWrapper" and cls.__module__.split(".")[0] == "ibapi")
+def is_base(cls: type) -> bool:
+    """Whether a class only declares callbacks."""
+    return cls in (Callbacks, EWrapper) or (cls.__name__ == "EWrapper" and cls.__module__.split(".")[0] == "ibapi")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
@@ -461,7 +461,8 @@ class _TextCompiler:
             assert isinstance(elem, Kind)
             single = scalar_shape(elem)
             items = item.items or (T(""),)
-            sub = SubPlan(self.compile(items, single, False), [ZERO[elem]], (), None, item.path)
+            ops = tuple(replace(op, name=op.name or item.path) for op in self.compile(items, single, False))
+            sub = SubPlan(ops, [ZERO[elem]], (), None, item.path)
         return Op(OpCode.REPEAT, reg, item.path, sub=sub)
 
 

@@ -76,7 +76,7 @@ class Trace:
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.plain(item) for item in value]
         if isinstance(value, dict):
-            return sorted([self.plain(key), self.plain(item)] for key, item in value.items())
+            return sorted(([self.plain(key), self.plain(item)] for key, item in value.items()), key=json.dumps)
         name = type(value).__name__
         if name not in self.defaults:
             self.defaults[name] = {}

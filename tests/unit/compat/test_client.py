@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ibwire.compat._requests import SEND_FAILED, Requests
+from ibwire.compat._requests import NAMED_WHEN_NOT_CONNECTED, SEND_FAILED, Requests
 from ibwire.compat.client import EClient
 from ibwire.compat.common import WshEventData
 from ibwire.compat.contract import Contract
@@ -161,7 +161,8 @@ def test_without_a_connection_every_request_says_so() -> None:
     app = App()
     for name in METHODS:
         getattr(app, name)(*arguments(name))
-    assert app.codes() == [(-1, 504)] * len(METHODS)
+    ids = {name: 3 if name in NAMED_WHEN_NOT_CONNECTED else -1 for name in METHODS}
+    assert app.codes() == [(ids[name], 504) for name in METHODS]
 
 
 def arguments(name: str) -> list[Any]:
@@ -223,7 +224,7 @@ def test_what_the_gateway_is_too_old_for_is_503_with_its_id() -> None:
         ("placeOrder", (5, Contract(), "BUY"), 512, "order"),
         ("reqMktData", (5, "AAPL", "", False, False, None), 510, "contract"),
         ("reqExecutions", (5, None), 514, "execFilter"),
-        ("cancelOrder", (5, "20260102-09:30:00"), 515, "orderCancel"),
+        ("cancelOrder", (5, 20260102), 515, "orderCancel"),
         ("reqContractDetails", (2**40, Contract()), 518, "reqId"),
     ],
 )

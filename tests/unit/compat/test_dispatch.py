@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,19 @@ from tests.unit.compat.links import Recorder, from_gateway
 
 BID: dict[str, Any] = {"reqId": 9, "tickType": 1, "price": 187.41, "size": Decimal(300)}
 VERSIONS = pytest.mark.parametrize("server_version", [100, 176, 205, 225])
+
+
+Form = Callable[..., Dispatcher]
+
+
+def plain(wrapper: Any, server_version: int, **settings: Any) -> Dispatcher:
+    """A dispatcher without the compiled one, whatever is built."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ibwire.compat.dispatch._compiled", lambda: None)
+        return Dispatcher(wrapper, server_version, **settings)
+
+
+FORMS = pytest.mark.parametrize("form", [Dispatcher, plain])
 
 
 class Ticks(Recorder):
@@ -67,16 +81,37 @@ def test_a_message_that_nobody_hears_is_not_decoded(server_version: int) -> None
     assert dispatcher.codec.counts["tickPrice"] == 0 and dispatcher.codec.counts["nextValidId"] == 1
 
 
-def test_callbacks_set_on_the_object_count_after_a_refresh() -> None:
+@FORMS
+def test_callbacks_set_on_the_object_count_from_the_next_payload_on(form: Form) -> None:
     wrapper: Any = Recorder()
-    dispatcher = Dispatcher(wrapper, 225)
+    dispatcher = form(wrapper, 225)
+
+    def hears(mark: str) -> Any:
+        return lambda time: wrapper.heard.append((mark, (time,)))
+
     dispatcher.interpret(from_gateway("currentTime", time=1))
-    wrapper.currentTime = lambda time: wrapper.heard.append(("currentTime", (time,)))
+    wrapper.currentTime = hears("a")
     dispatcher.interpret(from_gateway("currentTime", time=2))
-    assert wrapper.heard == []
-    dispatcher.refresh()
+    wrapper.currentTime = hears("b")  # set again
     dispatcher.interpret(from_gateway("currentTime", time=3))
-    assert wrapper.heard == [("currentTime", (3,))]
+    del wrapper.currentTime
+    dispatcher.interpret(from_gateway("currentTime", time=4))
+    assert wrapper.heard == [("a", (2,)), ("b", (3,))]
+    assert dispatcher.skipped == 2
+
+
+@FORMS
+def test_a_change_of_the_class_counts_after_a_refresh(form: Form) -> None:
+    class Program(Recorder):
+        pass
+
+    wrapper = Program()
+    dispatcher = form(wrapper, 225)
+    dispatcher.interpret(from_gateway("currentTime", time=1))
+    Program.currentTime = lambda self, time: self.heard.append(("currentTime", (time,)))  # type: ignore[method-assign]
+    dispatcher.refresh()
+    dispatcher.interpret(from_gateway("currentTime", time=2))
+    assert wrapper.heard == [("currentTime", (2,))]
 
 
 def test_who_overrides() -> None:
