@@ -14,13 +14,14 @@ that is tried stands in a file that outlives the process, so that every way to d
 from __future__ import annotations
 
 import argparse
-import contextlib
 import faulthandler
 import hashlib
 import importlib.util
 import mmap
+import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,7 +131,7 @@ def atheris_fuzzer(run: Runner, inputs: list[bytes], seconds: float, seed: int, 
         return bytes(made)[:max_size]
 
     options = [f"-max_total_time={int(seconds)}", f"-seed={seed or 1}", f"-max_len={MAX_INPUT_BYTES}", "-rss_limit_mb=0"]
-    options += ["-timeout=0", "-handle_segv=0", "-handle_abrt=0", "-handle_alrm=0", "-verbosity=0", "-print_final_stats=1"]
+    options += ["-timeout=0", "-handle_segv=0", "-handle_abrt=0", "-verbosity=0"]
 
     def one(data: bytes) -> None:
         try:
@@ -146,8 +147,6 @@ def _finding() -> None:
     traceback.print_exc()
     sys.stderr.flush()
     sys.stdout.flush()
-    import os
-
     os._exit(FINDING)
 
 
@@ -179,17 +178,19 @@ def fuzz(target: str, args: argparse.Namespace, seconds: float) -> bool:
     print(f"{target}: {args.engine}, {seconds:.0f} s, seed {args.seed}", flush=True)
     command = [sys.executable, __file__, "--target", target, "--child", "--slot", str(slot_path)]
     command += ["--seconds", str(seconds), "--seed", str(args.seed), "--engine", args.engine, "--max-mb", str(args.max_mb)]
-    try:
-        status = subprocess.run(command, check=False, timeout=seconds * 2 + 300).returncode
-    except subprocess.TimeoutExpired:
-        status = -int(signal.SIGALRM)
+    log_path = slot_path.with_name("log")
+    with log_path.open("wb") as log:
+        try:
+            status = subprocess.run(command, check=False, timeout=seconds * 2 + 300, stderr=log).returncode
+        except subprocess.TimeoutExpired:
+            status = -int(signal.SIGALRM)
+    said = log_path.read_text(errors="replace").splitlines()
     data, count = slot.get()
-    slot_path.unlink()
-    with contextlib.suppress(OSError):
-        slot_path.parent.rmdir()
+    shutil.rmtree(slot_path.parent)
     if status == 0:
         print(f"  no finding in {count:,} inputs", flush=True)
         return True
+    print("\n".join(said[-60:]))
     how = {FINDING: "raised", -int(signal.SIGALRM): f"took longer than {SECONDS_PER_INPUT} s"}.get(status, f"status {status}")
     path = ROOT / f"crash-{target}-{hashlib.sha256(data).hexdigest()[:8]}"
     path.write_bytes(data)

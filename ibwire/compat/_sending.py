@@ -6,7 +6,7 @@ Loaded when a program connects, not when it is imported.
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -74,8 +74,9 @@ class Encoder:
         except _Unprintable as problem:
             raise Refused(errors.INVALID_SYMBOL.code(), f"{errors.INVALID_SYMBOL.msg()}: {problem}", reqId) from None
         except RequestError as problem:
-            code = problem.code if problem.code in _OWN_CODES else SEND_FAILED[name]
-            raise Refused(code, problem.text if code != SEND_FAILED[name] else f"{name}: {problem.text}", reqId) from None
+            own = problem.code in _OWN_CODES
+            code, text = (problem.code, problem.text) if own else (SEND_FAILED[name], f"{name}: {problem.text}")
+            raise Refused(code, text, reqId) from None
         except (TypeError, ValueError, ArithmeticError, AttributeError) as problem:
             raise Refused(SEND_FAILED[name], f"{name}: {problem}", reqId) from None
 
@@ -141,7 +142,7 @@ _Sent = dict[int, Any]
 """Registers that go onto the wire -> those of a list's elements, if it is a list of structs."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sent(row: Row, server_version: int, text: bool) -> _Sent:
     found: _Sent = {}
     if text:
@@ -160,7 +161,7 @@ def _sent_text(ops: tuple[Op, ...], found: _Sent) -> None:
         if op.sub is not None:
             _sent_text(op.sub.ops, inner)
             if op.code is not OpCode.REPEAT and op.sub.shape is not None:  # pairs in one text
-                inner = dict.fromkeys(range(op.sub.shape.size), {})
+                inner = {i: {} for i in range(op.sub.shape.size)}
         if op.reg >= 0:
             found[op.reg] = inner
 
@@ -199,7 +200,7 @@ class _Look:
                 if self.text:
                     written = str(value)
                     if not (written.isascii() and written.isprintable()) and not isAsciiPrintable(written):
-                        raise _Unprintable(f"{path}{reg.path} is {ascii(value)}")
+                        raise _Unprintable(f"{path}{reg.path} is {value!a}")
             elif kind is None:
                 if value and reg.elem is not None:
                     changed |= self._elements(reg, regs, i, inner, path)

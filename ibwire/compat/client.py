@@ -19,7 +19,6 @@ from ibwire.compat.common import *  # noqa: F403
 from ibwire.compat.const import MAX_MSG_LEN as MAX_MSG_LEN
 from ibwire.compat.const import NO_VALID_ID as NO_VALID_ID
 from ibwire.compat.const import UNSET_DOUBLE as UNSET_DOUBLE
-from ibwire.compat.server_versions import MIN_SERVER_VER_PROTOBUF
 from ibwire.compat.utils import isAsciiPrintable
 from ibwire.errors import ConnectError, ProtocolError, SessionLost
 
@@ -278,8 +277,8 @@ class EClient(OlderRequests):
         """Encode and send one request; ``values`` are its row's fields in their order."""
         conn, encoder = self.conn, self._ibwire_encoder
         if conn is None or encoder is None or not conn.isConnected():
-            named = name in NAMED_WHEN_NOT_CONNECTED and isinstance(values[0], int)
-            self._ibwire_error(errors.NOT_CONNECTED, reqId=values[0] if named else NO_VALID_ID)
+            reqId = values[0] if name in NAMED_WHEN_NOT_CONNECTED else NO_VALID_ID
+            self._ibwire_error(errors.NOT_CONNECTED, reqId=reqId if isinstance(reqId, int) else NO_VALID_ID)
             return
         from ibwire.compat._sending import Refused, request_id
 
@@ -317,6 +316,7 @@ class EClient(OlderRequests):
             self._ibwire_error(errors.NOT_CONNECTED)
             return
         from ibwire.compat.comm import make_id
+        from ibwire.compat.server_versions import MIN_SERVER_VER_PROTOBUF
 
         conn.payloads.send(make_id(msgId, (self.serverVersion_ or 0) >= MIN_SERVER_VER_PROTOBUF) + body)
 

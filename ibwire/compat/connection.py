@@ -129,10 +129,11 @@ class OpenConnection(Connection):
         """
         from ibwire.compat.comm import read_msg
 
-        frames, rest = [], bytes(msg)
+        frames: list[bytes] = []
+        rest = bytes(msg)
         while rest:
             size, payload, rest = read_msg(rest)
-            if not payload:
+            if not isinstance(payload, bytes) or not payload:
                 raise ValueError(f"msg holds {len(rest)} bytes that are no whole frame (length {size})")
             frames.append(payload)
         if not self.isConnected():

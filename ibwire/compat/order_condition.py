@@ -11,6 +11,7 @@ from ibwire.compat.enum_implem import Enum
 from ibwire.compat.object_implem import Object
 from ibwire.compat.utils import decode
 
+_Wire = tuple[tuple[str, type], ...]
 _VALUE: Final = "*"  # the condition's own value, as text
 
 
@@ -24,7 +25,7 @@ class OrderCondition(Object):
     Volume = 6
     PercentChange = 7
 
-    _wire: tuple[tuple[str, type], ...] = ()  # attributes after the connector, in the order of the text dialect
+    _wire: _Wire = ()  # attributes after the connector, in the order of the text dialect
 
     def __init__(self, condType: int | None) -> None:
         self.condType = condType
@@ -69,7 +70,7 @@ class OrderCondition(Object):
 class ExecutionCondition(OrderCondition):
     """A trade in a symbol."""
 
-    _wire = (("secType", str), ("exchange", str), ("symbol", str))
+    _wire: _Wire = (("secType", str), ("exchange", str), ("symbol", str))
 
     def __init__(self, secType: str | None = None, exch: str | None = None, symbol: str | None = None) -> None:
         super().__init__(OrderCondition.Execution)
@@ -84,7 +85,7 @@ class ExecutionCondition(OrderCondition):
 class OperatorCondition(OrderCondition):
     """A value at least, or at most, as large as the condition's."""
 
-    _wire = (("isMore", bool), (_VALUE, str))
+    _wire: _Wire = (("isMore", bool), (_VALUE, str))
 
     def __init__(self, condType: int | None = None, isMore: bool | None = None) -> None:
         super().__init__(condType)
@@ -124,7 +125,7 @@ class MarginCondition(OperatorCondition):
 class ContractCondition(OperatorCondition):
     """A value of one contract at one exchange."""
 
-    _wire = (*OperatorCondition._wire, ("conId", int), ("exchange", str))
+    _wire: _Wire = (*OperatorCondition._wire, ("conId", int), ("exchange", str))
 
     def __init__(
         self,
@@ -170,7 +171,7 @@ class TimeCondition(OperatorCondition):
 class PriceCondition(ContractCondition):
     """A price of a contract; ``triggerMethod`` says which price."""
 
-    _wire = (*ContractCondition._wire, ("triggerMethod", int))
+    _wire: _Wire = (*ContractCondition._wire, ("triggerMethod", int))
 
     TriggerMethodEnum = Enum(
         "Default", "DoubleBidAsk", "Last", "DoubleLast", "BidAsk", "N/A1", "N/A2", "LastBidAsk", "MidPoint"

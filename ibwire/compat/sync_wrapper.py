@@ -8,8 +8,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from ibwire.compat._objects import BarData, Contract, ContractDetails, Execution, ExecutionFilter
-from ibwire.compat._objects import Order, OrderCancel, OrderState, TickAttrib
+from ibwire.compat._objects import (
+    BarData,
+    Contract,
+    ContractDetails,
+    Execution,
+    ExecutionFilter,
+    Order,
+    OrderCancel,
+    OrderState,
+    TickAttrib,
+)
 from ibwire.compat.client import EClient
 from ibwire.compat.ticktype import TickTypeEnum
 from ibwire.compat.wrapper import EWrapper
@@ -131,7 +140,7 @@ class TWSSyncWrapper(EWrapper, EClient):
         self.next_valid_id_value = orderId
         self._set_event(0, "next_valid_id", orderId)
 
-    def error(  # type: ignore[override]
+    def error(
         self, reqId: int, errorTime: int, errorCode: int, errorString: str, advancedOrderRejectJson: str = ""
     ) -> None:
         """Keeps the error under its request id, and logs it."""
@@ -417,8 +426,7 @@ class TWSSyncWrapper(EWrapper, EClient):
         req_id = self.get_next_valid_id()
         self.historical_data.pop(req_id, None)
         self._begin("historical_data", req_id)
-        self.reqHistoricalData(
-            req_id, contract, end_date_time, duration_str, bar_size_setting, what_to_show, use_rth, format_date, False, []
-        )
+        what = (contract, end_date_time, duration_str, bar_size_setting, what_to_show)
+        self.reqHistoricalData(req_id, *what, use_rth, format_date, False, [])
         found: list[BarData] = self._wait_for_response(req_id, "historical_data", timeout)
         return found

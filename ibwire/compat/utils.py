@@ -105,7 +105,7 @@ def _value(the_type: type, raw: bytes, show_unset: bool, use_unicode: bool) -> A
 
     if the_type is str:
         return values.decode_escaped(raw) if use_unicode else values.decode_utf8(raw)
-    if the_type is Decimal and raw in values.DECIMAL_UNSET or not raw:
+    if not raw or (the_type is Decimal and raw in values.DECIMAL_UNSET):
         return _UNSET[the_type] if the_type is Decimal or (show_unset and the_type in _UNSET) else the_type(0)
     if the_type is float and raw == INFINITY_STR.encode():
         return DOUBLE_INFINITY

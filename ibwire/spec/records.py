@@ -20,7 +20,8 @@ FLAG_UNSET: Final = 2
 FLAG_LONG_TEXT: Final = 4
 """A text was longer than its place; the whole message stands in the control ring with the same sequence number."""
 FLAG_LONG_NUMBER: Final = 8  # see EXACT_DIGITS
-"""A decimal had more significant digits than EXACT_DIGITS, or an integer did not fit; the exact text stands in the control ring with the same sequence number."""
+"""A decimal had more significant digits than EXACT_DIGITS, or an integer did not fit; the whole message stands in the
+control ring with the same sequence number."""
 FLAG_UNDECODABLE: Final = 16
 """The payload could not be decoded; only kind, sequence, times and the raw payload count."""
 
@@ -190,7 +191,12 @@ RECORDS: Final[tuple[Record, ...]] = (
         _f("time", "i64", "last.time bidAsk.time midPoint.time", doc="seconds since 1970"),
         _f("price", "f64", "last.price bidAsk.priceBid midPoint.price"),
         _f("size", "f64", "last.size bidAsk.sizeBid", "size_digits"),
-        _f("mask", "i32", "last.mask bidAsk.mask", doc="last: 1 past limit, 2 unreported; 1 bid past low, 2 ask past high"),
+        _f(
+            "mask",
+            "i32",
+            "last.mask bidAsk.mask",
+            doc="last: 1 past limit, 2 unreported; 1 bid past low, 2 ask past high",
+        ),
         _f("size_digits", "i8"),
         _f("ask_size_digits", "i8"),
         _f("ask_price", "f64", "bidAsk.priceAsk", part=1),

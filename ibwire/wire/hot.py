@@ -83,7 +83,8 @@ class _Target:
             elif f.ctype == "i64" and f.name != "recv_ns" and not _unguarded(plan, f.paths):
                 struct.pack_into("<q", raw, at, INT_UNSET)
             elif f.ctype in ("i64", "i32") and _unguarded(plan, f.paths):
-                value = default_of(plan.shape.regs[plan.shape.index[f.paths[0]]], Profile.TYPED, plan.dialect, Direction.INCOMING)
+                reg = plan.shape.regs[plan.shape.index[f.paths[0]]]
+                value = default_of(reg, Profile.TYPED, plan.dialect, Direction.INCOMING)
                 unset = INT_UNSET if f.ctype == "i64" else -(1 << 31)
                 struct.pack_into("<q" if f.ctype == "i64" else "<i", raw, at, unset if value is None else value)
         return bytes(raw)

@@ -11,6 +11,7 @@ from ibwire.wire.codec import Codec, Role
 from ibwire.wire.plan import Dialect
 from tests.gen import Generator, clear_unsupported
 
+NONSENSE = (b"2147483647", b"-1", b"9" * 30, b"1e400", b"NaN", b"Infinity", b"\xff" * 11, b"\0\0")
 VERSIONS = (100, 110, 135, 145, 157, 163, 176, 187, 194, 200, 203, 212, 225)
 
 
@@ -53,7 +54,7 @@ def broken(payload: bytes, rng: random.Random) -> bytes:
     elif kind == 4:
         data += bytes(rng.randrange(256) for _ in range(rng.randrange(12)))
     elif kind == 5:
-        data[at:at] = rng.choice((b"2147483647", b"-1", b"9" * 30, b"1e400", b"NaN", b"Infinity", b"\xff" * 11, b"\0\0"))
+        data[at:at] = rng.choice(NONSENSE)
     elif kind == 6:
         end = min(len(data), at + rng.randrange(1, 9))
         data[at:end] = data[at:end][::-1]

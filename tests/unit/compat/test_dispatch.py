@@ -108,7 +108,7 @@ def test_a_change_of_the_class_counts_after_a_refresh(form: Form) -> None:
     wrapper = Program()
     dispatcher = form(wrapper, 225)
     dispatcher.interpret(from_gateway("currentTime", time=1))
-    Program.currentTime = lambda self, time: self.heard.append(("currentTime", (time,)))  # type: ignore[method-assign]
+    setattr(Program, "currentTime", lambda self, time: self.heard.append(("currentTime", (time,))))  # noqa: B010
     dispatcher.refresh()
     dispatcher.interpret(from_gateway("currentTime", time=2))
     assert wrapper.heard == [("currentTime", (2,))]
