@@ -23,6 +23,17 @@ ACCOUNT = "DU0000001"
 APPLE = 265598
 REQUESTS = ("req", "cancel", "place", "exercise", "calculate", "query", "subscribe", "unsubscribe", "update", "replace")
 OTHERS = ("requestFA", "setServerLogLevel", "verifyRequest", "verifyMessage", "verifyAndAuthRequest")
+SINCE = {
+    "reqUserInfo": (10, 19),
+    "reqWshMetaData": (10, 19),
+    "cancelWshMetaData": (10, 19),
+    "reqWshEventData": (10, 19),
+    "cancelWshEventData": (10, 19),
+    "reqCurrentTimeInMillis": (10, 37),
+    "cancelContractData": (10, 46),
+    "cancelHistoricalTicks": (10, 46),
+}
+BROKEN = {("reqWshEventData", (10, 30))}  # this release raises TypeError for lack of a constant
 NOTICES = (2104, 2106, 2158)
 NAMES = {  # parameters of callbacks that are worth a name here; of the others the position is the name
     "tickPrice": ("reqId", "tickType", "price", "attrib"),
@@ -59,9 +70,9 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
 
     def ask(self, method: str, *args: Any, reqId: Any = -1, ends: Any = (), answered: bool = True) -> None:
         """Call a request method and wait for one of `ends`, or for an error of this request."""
-        if not hasattr(self, method):
-            return
         self.called.add(method)
+        if self.generation < SINCE.get(method, ()) or (method, self.generation) in BROKEN:
+            return
         since = len(self.trace.lines)
         getattr(self, method)(*args)
         if answered:
@@ -189,16 +200,8 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         self.ask("reqHistoricalNews", 53, APPLE, "SIM", "", "", 10, [], reqId=53, ends="historicalNewsEnd")
         self.ask("reqWshMetaData", 54, reqId=54, ends="wshMetaData")
         self.tell("cancelWshMetaData", 54)
-        if self.generation >= (10, 19):
-            from ibapi.common import WshEventData
-
-            data = WshEventData()
-            data.conId = APPLE
-            if self.generation == (10, 30):
-                self.called.add("reqWshEventData")  # this release raises TypeError for lack of a constant
-            else:
-                self.ask("reqWshEventData", 55, data, reqId=55, ends="wshEventData")
-            self.tell("cancelWshEventData", 55)
+        self.ask("reqWshEventData", 55, self.event_data(), reqId=55, ends="wshEventData")
+        self.tell("cancelWshEventData", 55)
         self.ask("queryDisplayGroups", 56, reqId=56, ends="displayGroupList")
         self.ask("subscribeToGroupEvents", 57, 1, reqId=57, ends="displayGroupUpdated")
         self.ask("updateDisplayGroup", 57, f"{APPLE}@SMART", reqId=57)
@@ -209,6 +212,15 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         self.ask("verifyAndAuthRequest", "sim", "1", "key", ends="verifyAndAuthCompleted")
         self.ask("verifyAndAuthMessage", "x", "y", ends="verifyAndAuthCompleted")
         self.ask("reqCurrentTimeInMillis", ends="currentTimeInMillis")
+
+    def event_data(self) -> Any:
+        if self.generation < SINCE["reqWshEventData"]:
+            return None
+        from ibapi.common import WshEventData
+
+        data = WshEventData()
+        data.conId = APPLE
+        return data
 
     def orders(self) -> None:
         self.ask("reqIds", -1, ends="nextValidId")

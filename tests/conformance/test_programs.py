@@ -1,0 +1,179 @@
+"""The same programs on the official releases and, through ``ibwire exec``, on ibwire: equal callbacks.
+
+Both talk to a simulated gateway of the same seed that agrees on the same server version. Real time flows differently
+in two runs, so the comparison does not look at it:
+
+- Callbacks are compared per request id (per name, where a callback has no id), each sequence in its order; how the
+  sequences interleave is not compared.
+- Times, error texts and the client's own clock are left out, and so are prices of fills and what follows from them
+  (the market moves on between two runs). Execution ids and permanent ids are numbered in the order in which they come.
+- Of streaming quotes, what each line begins with is compared: kinds of callbacks with their tick types and the shapes
+  of their values. Later ticks may only be of the kinds in LATER.
+- Sequences in the program traces that are a set of equals in any order (multi-threaded) are compared sorted.
+- Of objects, the attributes that both releases know are compared; one that the message did not carry has each side's
+  own default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ibwire.sim.server import serve
+
+from .oracle import REPOSITORY, VERSIONS, oracle_path
+from .tally import Tally
+
+PROGRAMS = REPOSITORY / "tests" / "programs"
+TIME_LIMIT_S = 60
+Line = dict[str, Any]
+Sequences = dict[str, list[Any]]
+
+# What each release announces, and so agrees on with a gateway of version 225.
+AGREED = {"9.81.1": 157, "10.19.4": 176, "10.30.1": 187, "10.37.2": 203, "10.46.1": 225}
+STREAMS = {"31", "32"}
+# Ticks that a line need not have while it is looked at.
+LATER = {"tickString 45", "tickPrice 6", "tickPrice 7"}
+# Arguments that depend on when something happened.
+MASKED = {
+    "currentTime": {"arg0"},
+    "currentTimeInMillis": {"arg0"},
+    "updateAccountTime": {"arg0"},
+    "orderStatus": {"avgFillPrice", "lastFillPrice", "mktCapPrice"},
+    "position": {"arg3"},
+    "error": {"errorTime", "errorString"},
+}
+MASKED_ATTRIBUTES = {"time", "price", "avgPrice", "completedTime", "lastNDays"}
+NUMBERED = {"execId", "permId"}
+
+
+class Trace:
+    """What a program printed."""
+
+    def __init__(self, text: str) -> None:
+        lines = [json.loads(line) for line in text.splitlines()]
+        self.result: dict[str, Any] = lines.pop()["result"]
+        self.defaults: dict[str, Any] = lines.pop()["defaults"]
+        self.lines: list[Line] = lines
+
+    def sequences(self) -> Sequences:
+        """The callbacks per request id, or per name; streams as the sorted set of their kinds."""
+        found: Sequences = defaultdict(list)
+        seen: dict[str, dict[str, int]] = {name: {} for name in NUMBERED}
+        for line in self.lines:
+            args = numbered(line["args"], seen)
+            key = number(line["id"]) if line["id"] is not None else ""
+            masked = MASKED.get(line["name"], set())
+            call = [line["name"], {name: value for name, value in args.items() if name not in masked}]
+            if key in STREAMS and line["name"] != "error":
+                kind = line["name"] + (f" {number(args['tickType'])}" if "tickType" in args else "")
+                if kind not in LATER and [kind, shape(args)] not in found[f"id {key}"]:
+                    found[f"id {key}"].append([kind, shape(args)])
+            elif key in ("", "-1"):
+                found[line["name"]].append(call)
+            else:
+                found[f"id {key}"].append(call)
+        for key in STREAMS:
+            if f"id {key}" in found:
+                found[f"id {key}"].sort(key=json.dumps)
+        return dict(found)
+
+
+def number(value: Any) -> str:
+    return str(value["n"]) if isinstance(value, dict) else str(value)
+
+
+def numbered(value: Any, seen: dict[str, dict[str, int]], name: str = "") -> Any:
+    """Ids that the gateway makes up by their first occurrence."""
+    if name in NUMBERED and value not in ("", {"n": "0"}):
+        known = seen[name]
+        return f"{name} {known.setdefault(json.dumps(value), len(known) + 1)}"
+    if isinstance(value, dict):
+        return {key: numbered(item, seen, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [numbered(item, seen) for item in value]
+    return value
+
+
+def shape(value: Any) -> Any:
+    """A value without the value."""
+    if isinstance(value, dict):
+        return "number" if "n" in value else {key: shape(item) for key, item in value.items()}
+    return [shape(item) for item in value] if isinstance(value, list) else type(value).__name__
+
+
+class Comparison:
+    """Values of two sides with their classes' defaults."""
+
+    def __init__(self, theirs: Trace, ours: Trace) -> None:
+        self._defaults = theirs.defaults, ours.defaults
+
+    def same(self, theirs: Any, ours: Any, name: str = "") -> bool:
+        if name in MASKED_ATTRIBUTES:
+            return True
+        if isinstance(theirs, list) and isinstance(ours, list):
+            return len(theirs) == len(ours) and all(map(self.same, theirs, ours))
+        if not (isinstance(theirs, dict) and isinstance(ours, dict)):
+            return bool(theirs == ours)
+        if "o" not in theirs or "o" not in ours:
+            return theirs.keys() == ours.keys() and all(self.same(theirs[k], ours[k], k) for k in theirs)
+        left, right = (side.get(value["o"], {}) for side, value in zip(self._defaults, (theirs, ours), strict=True))
+        shared = theirs["v"].keys() & ours["v"].keys()
+        return bool(shared or theirs["v"] == ours["v"]) and all(
+            self.same(theirs["v"][k], ours["v"][k], k)
+            or (theirs["v"][k] == left.get(k) and ours["v"][k] == right.get(k))
+            for k in shared
+        )
+
+
+def run(command: list[str], program: str, version: str, environment: dict[str, str], *more: str) -> Trace:
+    """One program against a gateway of its own; its trace, after it ended well."""
+    generation = version.rpartition(".")[0]
+    with serve(seed=7, rate=1, time_scale=10.0, server_version=AGREED[version]) as server:
+        line = [*command, str(PROGRAMS / program), str(server.port), "--generation", generation, *more]
+        done = subprocess.run(
+            line, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False
+        )
+        assert done.returncode == 0, f"{line}:\n{done.stderr[-4000:]}\n{done.stdout[-2000:]}"
+        assert list(server.problems) == []
+    return Trace(done.stdout)
+
+
+def on_official(program: str, version: str) -> Trace:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment |= {"PYTHONPATH": str(oracle_path(version)), "PYTHONDONTWRITEBYTECODE": "1"}
+    return run([sys.executable], program, version, environment)
+
+
+def on_ibwire(program: str, version: str) -> Trace:
+    sizes = ["--sizes", "int"] if version.startswith("9.") else []
+    return run([sys.executable, "-m", "ibwire", "exec", *sizes], program, version, dict(os.environ))
+
+
+def differences(theirs: Trace, ours: Trace, arrange: Callable[[Sequences], Sequences] = lambda s: s) -> list[str]:
+    """One line for each sequence that is not equal."""
+    same = Comparison(theirs, ours).same
+    left, right = arrange(theirs.sequences()), arrange(ours.sequences())
+    found = []
+    for key in sorted(left.keys() | right.keys()):
+        one, other = left.get(key, []), right.get(key, [])
+        if [call[0] for call in one] != [call[0] for call in other]:
+            found.append(f"{key}: ibapi {[call[0] for call in one]}, ibwire {[call[0] for call in other]}")
+            continue
+        found += [f"{key}: ibapi {a}\n    ibwire {b}" for a, b in zip(one, other, strict=True) if not same(a, b)]
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_request(version: str, tally: Tally) -> None:
+    theirs, ours = on_official("every_request.py", version), on_ibwire("every_request.py", version)
+    assert theirs.result["serverVersion"] == ours.result["serverVersion"] == AGREED[version]
+    assert differences(theirs, ours) == []
