@@ -10,7 +10,8 @@ since (everything a whole ring behind it) is dropped and counted as a gap.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -60,15 +61,16 @@ cdef class MarketRing:
 
     def append(self, record not None):
         """Append the record(s) of one message: a multiple of 64 bytes. Producer only."""
-        cdef const uint8_t[::1] view = record
-        cdef uint64_t n = view.shape[0] // RECORD
+        cdef bytes raw = bytes(record)
+        cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(raw)
+        cdef uint64_t n = <uint64_t>len(raw) // RECORD
         cdef uint64_t i
-        if n == 0 or n * RECORD != <uint64_t>view.shape[0]:
-            raise ValueError(f"{view.shape[0]} bytes are no whole number of records")
+        if n == 0 or n * RECORD != <uint64_t>len(raw):
+            raise ValueError(f"{len(raw)} bytes are no whole number of records")
         for i in range(0, n, 2):  # the records of one message appear at once
-            memcpy(ring_claim(self, 0), &view[i * RECORD], RECORD)
+            memcpy(ring_claim(self, 0), at + i * RECORD, RECORD)
             if i + 1 < n:
-                memcpy(ring_claim(self, 1), &view[(i + 1) * RECORD], RECORD)
+                memcpy(ring_claim(self, 1), at + (i + 1) * RECORD, RECORD)
             ring_publish(self, 2 if i + 1 < n else 1)
 
     def cursor(self):
@@ -107,8 +109,7 @@ cdef class MarketCursor:
 
     cdef _grow(self, uint64_t want):
         self.buffer = bytearray(want * RECORD)
-        cdef uint8_t[::1] view = self.buffer
-        self.raw = &view[0]
+        self.raw = <uint8_t *>PyByteArray_AS_STRING(self.buffer)
         self.room = want
 
     cdef uint64_t copy(self, uint64_t want) except? 0xFFFFFFFFFFFFFFFF:
@@ -274,11 +275,10 @@ cdef class LogRing:
 
     def append(self, header not None, payload not None=b""):
         """Append one entry. Producer only. Raises ConsumerTooSlow's cause as OverflowError past the limit."""
-        cdef const uint8_t[::1] h = header
-        cdef const uint8_t[::1] p = payload
-        cdef uint8_t none = 0
+        cdef bytes h = bytes(header)
+        cdef bytes p = bytes(payload)
         cdef int rc = self.put(
-            &h[0], <uint32_t>h.shape[0], &p[0] if p.shape[0] else &none, <uint32_t>p.shape[0]
+            <const uint8_t *>PyBytes_AS_STRING(h), <uint32_t>len(h), <const uint8_t *>PyBytes_AS_STRING(p), <uint32_t>len(p)
         )
         if rc == -1:
             raise MemoryError()

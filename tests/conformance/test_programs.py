@@ -116,22 +116,28 @@ class Comparison:
     def __init__(self, theirs: Trace, ours: Trace) -> None:
         self._defaults = theirs.defaults, ours.defaults
 
-    def same(self, theirs: Any, ours: Any, name: str = "") -> bool:
-        if name in MASKED_ATTRIBUTES:
-            return True
-        if isinstance(theirs, list) and isinstance(ours, list):
-            return len(theirs) == len(ours) and all(map(self.same, theirs, ours))
-        if not (isinstance(theirs, dict) and isinstance(ours, dict)):
-            return bool(theirs == ours)
-        if "o" not in theirs or "o" not in ours:
-            return theirs.keys() == ours.keys() and all(self.same(theirs[k], ours[k], k) for k in theirs)
-        left, right = (side.get(value["o"], {}) for side, value in zip(self._defaults, (theirs, ours), strict=True))
-        shared = theirs["v"].keys() & ours["v"].keys()
-        return bool(shared or theirs["v"] == ours["v"]) and all(
-            self.same(theirs["v"][k], ours["v"][k], k)
-            or (theirs["v"][k] == left.get(k) and ours["v"][k] == right.get(k))
-            for k in shared
-        )
+    def differ(self, theirs: Any, ours: Any, name: str = "") -> Any:
+        """What is not equal, as ``[theirs, ours]`` at its place; None when nothing is."""
+        if name in MASKED_ATTRIBUTES or theirs == ours:
+            return None
+        if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+            found = dict(enumerate(map(self.differ, theirs, ours)))
+        elif isinstance(theirs, dict) and isinstance(ours, dict) and "o" in theirs and "o" in ours:
+            left, right = self._defaults[0].get(theirs["o"], {}), self._defaults[1].get(ours["o"], {})
+            one, other = theirs["v"], ours["v"]
+            shared = one.keys() & ours["v"].keys()
+            found = {
+                key: self.differ(one[key], other[key], key)
+                for key in shared
+                if one[key] != left.get(key) or other[key] != right.get(key)
+            }
+            if not shared:
+                return [theirs, ours]
+        elif isinstance(theirs, dict) and isinstance(ours, dict) and theirs.keys() == ours.keys() and "n" not in theirs:
+            found = {key: self.differ(theirs[key], ours[key], key) for key in theirs}
+        else:
+            return [theirs, ours]
+        return {key: value for key, value in found.items() if value is not None} or None
 
 
 def run(command: list[str], program: str, version: str, environment: dict[str, str], *more: str) -> Trace:
@@ -160,7 +166,7 @@ def on_ibwire(program: str, version: str) -> Trace:
 
 def differences(theirs: Trace, ours: Trace, arrange: Callable[[Sequences], Sequences] = lambda s: s) -> list[str]:
     """One line for each sequence that is not equal."""
-    same = Comparison(theirs, ours).same
+    differ = Comparison(theirs, ours).differ
     left, right = arrange(theirs.sequences()), arrange(ours.sequences())
     found = []
     for key in sorted(left.keys() | right.keys()):
@@ -168,12 +174,20 @@ def differences(theirs: Trace, ours: Trace, arrange: Callable[[Sequences], Seque
         if [call[0] for call in one] != [call[0] for call in other]:
             found.append(f"{key}: ibapi {[call[0] for call in one]}, ibwire {[call[0] for call in other]}")
             continue
-        found += [f"{key}: ibapi {a}\n    ibwire {b}" for a, b in zip(one, other, strict=True) if not same(a, b)]
+        unlike = (differ(a[1], b[1]) for a, b in zip(one, other, strict=True))
+        found += [f"{key}: {call[0]} {part}" for call, part in zip(one, unlike, strict=True) if part is not None]
     return found
+
+
+def check(theirs: Trace, ours: Trace, arrange: Callable[[Sequences], Sequences] = lambda s: s) -> None:
+    """Fail with every difference."""
+    found = differences(theirs, ours, arrange)
+    if found:
+        pytest.fail(f"{len(found)} differences:\n" + "\n".join(text[:600] for text in found), pytrace=False)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_request(version: str, tally: Tally) -> None:
     theirs, ours = on_official("every_request.py", version), on_ibwire("every_request.py", version)
     assert theirs.result["serverVersion"] == ours.result["serverVersion"] == AGREED[version]
-    assert differences(theirs, ours) == []
+    check(theirs, ours)

@@ -207,6 +207,7 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         self.ask("updateDisplayGroup", 57, f"{APPLE}@SMART", reqId=57)
         self.tell("unsubscribeFromGroupEvents", 57)
         self.tell("setServerLogLevel", 2)
+        self.extraAuth = True  # or the client itself refuses
         self.ask("verifyRequest", "sim", "1", ends="verifyCompleted")
         self.ask("verifyMessage", "x", ends="verifyCompleted")
         self.ask("verifyAndAuthRequest", "sim", "1", "key", ends="verifyAndAuthCompleted")

@@ -73,7 +73,9 @@ class Trace:
             if number.is_finite() and abs(number) < 10**40:
                 return {"n": f"{number.normalize():f}"}
             return {"n": str(number + 0)}
-        if isinstance(value, (list, tuple, set, frozenset)):
+        if isinstance(value, (set, frozenset)):
+            return sorted((self.plain(item) for item in value), key=json.dumps)
+        if isinstance(value, (list, tuple)):
             return [self.plain(item) for item in value]
         if isinstance(value, dict):
             return sorted(([self.plain(key), self.plain(item)] for key, item in value.items()), key=json.dumps)
