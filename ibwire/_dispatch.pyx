@@ -254,6 +254,7 @@ cdef class Route:
     cdef list keep
     cdef list flag_makers
     cdef list flag_objects   # a list of MASKS for each kind of flags
+    cdef list flag_defaults  # what a payload without them means
     cdef list defaults       # registers that a payload may leave out
     cdef int registers
     cdef int slots
@@ -268,6 +269,7 @@ cdef class Route:
         self.init = list(init)
         self.keep = []
         self.flag_makers = list(flags)
+        self.flag_defaults = [None] * len(flags)
         self.flag_objects = [[None] * MASKS for _ in flags]
         self.fields = <Field *>calloc(len(fields) + 1, sizeof(Field))
         self.calls = <Call *>calloc(len(calls) + 1, sizeof(Call))
@@ -411,7 +413,9 @@ cdef class Route:
         for reg in self.defaults:
             self.put(values, reg, self.init[reg])
         for i in range(len(self.flag_makers)):
-            self.flagged(values, i, 0)
+            if self.flag_defaults[i] is None:
+                self.flag_defaults[i] = self.flag_makers[i](None)
+            self.put(values, self.registers + i, self.flag_defaults[i])
         while p < end:
             if not varint(&p, end, &key):
                 return 0

@@ -20,6 +20,7 @@ cdef struct Segment:
     uint64_t used        # bytes of finished entries; release-stored by the producer
     uint64_t capacity
     uint64_t index
+    uint64_t base        # bytes of all segments before it
 
 
 cdef class MarketRing:
@@ -54,8 +55,10 @@ cdef class LogRing:
     cdef readonly uint64_t max_backlog_bytes
     cdef uint64_t lock       # held while segments are linked or given back
     cdef uint64_t needed     # index of the oldest segment that a cursor is in; under lock
-    cdef list cursors
+    cdef uint64_t floor      # bytes that every cursor has read; all ones without cursors
+    cdef set cursors         # their addresses: a cursor that nobody holds any more goes, and gives up its place
 
     cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil
     cdef void give_back(self) noexcept nogil
     cdef void moved(self)
+    cdef void read(self)

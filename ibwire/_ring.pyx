@@ -65,7 +65,7 @@ cdef class MarketRing:
         cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(raw)
         cdef uint64_t n = <uint64_t>len(raw) // RECORD
         cdef uint64_t i
-        if n == 0 or n * RECORD != <uint64_t>len(raw):
+        if n == 0 or n > self.capacity or n * RECORD != <uint64_t>len(raw):
             raise ValueError(f"{len(raw)} bytes are no whole number of records")
         for i in range(0, n, 2):  # the records of one message appear at once
             memcpy(ring_claim(self, 0), at + i * RECORD, RECORD)
@@ -146,7 +146,7 @@ cdef class MarketCursor:
             # Not between the two records of one message: the next one would be a second part.
             if head - start > count and (ring.base + ((start + count) & ring.mask) * RECORD)[PART_AT]:
                 count -= 1
-        if count > self.room:
+        if count > self.room or self.raw is NULL:
             self._grow(count if count > 1024 else 1024)
         at = start & ring.mask
         first = capacity - at
@@ -170,21 +170,25 @@ cdef class MarketCursor:
         self.untold += lost
         return count - self.skip
 
-    def poll(self, uint64_t max=1024):
+    def poll(self, Py_ssize_t max=1024):
         """The next records, as a read-only structured array of this cursor's own buffer.
 
         Valid until the next poll. ``last_gap`` then tells how many records before them were lost.
         """
-        cdef uint64_t count = self.copy(max)
+        if max < 1:
+            raise ValueError("max must be at least 1")
+        cdef uint64_t count = self.copy(<uint64_t>max)
         if _array_of is None:
             raise RuntimeError("no array maker was given: import ibwire.ring.impl first")
         if self.buffer is None:
             self._grow(1024)
         return _array_of(self.buffer, count, self.skip)
 
-    def poll_bytes(self, uint64_t max=1024):
+    def poll_bytes(self, Py_ssize_t max=1024):
         """The next records as bytes, 64 each; needs no numpy."""
-        cdef uint64_t count = self.copy(max)
+        if max < 1:
+            raise ValueError("max must be at least 1")
+        cdef uint64_t count = self.copy(<uint64_t>max)
         return PyBytes_FromStringAndSize(<char *>(self.raw + self.skip * RECORD), count * RECORD) if count else b""
 
 
@@ -197,6 +201,7 @@ cdef Segment *new_segment(uint64_t capacity, uint64_t index) noexcept nogil:
         segment.used = 0
         segment.capacity = capacity
         segment.index = index
+        segment.base = 0
     return segment
 
 
@@ -221,8 +226,8 @@ cdef class LogRing:
         if self.first is NULL:
             raise MemoryError()
         self.held = SEGMENT_BYTES
-        self.needed = NOBODY
-        self.cursors = []
+        self.needed = self.floor = NOBODY
+        self.cursors = set()
 
     def __dealloc__(self):
         cdef Segment *segment = self.first
@@ -234,8 +239,10 @@ cdef class LogRing:
 
     @property
     def backlog_bytes(self):
-        """Bytes held for the slowest cursor."""
-        return ibw_load_relaxed(&self.held)
+        """How far the slowest cursor is behind, with what entries take beside their bytes; 0 without cursors."""
+        cdef uint64_t floor = ibw_load_relaxed(&self.floor)
+        cdef uint64_t end = self.last.base + ibw_load_acquire(&self.last.used)
+        return end - floor if floor < end else 0
 
     @property
     def appended(self):
@@ -249,13 +256,16 @@ cdef class LogRing:
         cdef Segment *fresh
         cdef uint8_t *at
         cdef uint64_t size
+        cdef uint64_t end = segment.base + segment.used + whole
+        cdef uint64_t floor = ibw_load_relaxed(&self.floor)  # old at worst: then more seems unread than is
+        if floor < end and end - floor > self.max_backlog_bytes:
+            return -2
         if segment.used + whole > segment.capacity:
             size = SEGMENT_BYTES if whole <= SEGMENT_BYTES else whole
-            if ibw_load_relaxed(&self.held) + size > self.max_backlog_bytes:
-                return -2
             fresh = new_segment(size, segment.index + 1)
             if fresh is NULL:
                 return -1
+            fresh.base = segment.base + segment.used
             ibw_add(&self.held, size)
             ibw_lock(&self.lock)
             # A reader that sees next also sees the fresh segment's fields and that this one is complete.
@@ -277,13 +287,18 @@ cdef class LogRing:
         """Append one entry. Producer only. Raises ConsumerTooSlow's cause as OverflowError past the limit."""
         cdef bytes h = bytes(header)
         cdef bytes p = bytes(payload)
+        cdef uint32_t promised = 0
+        if len(h) >= 32:
+            memcpy(&promised, PyBytes_AS_STRING(h) + 24, 4)
+        if len(h) < 32 or promised != <uint64_t>len(p):
+            raise ValueError("the header of an entry has at least 32 bytes, with the length of its payload at byte 24")
         cdef int rc = self.put(
             <const uint8_t *>PyBytes_AS_STRING(h), <uint32_t>len(h), <const uint8_t *>PyBytes_AS_STRING(p), <uint32_t>len(p)
         )
         if rc == -1:
             raise MemoryError()
         if rc:
-            raise OverflowError(f"the slowest cursor holds {self.held} bytes, the limit is {self.max_backlog_bytes}")
+            raise OverflowError(f"the slowest cursor is more than {self.max_backlog_bytes} bytes behind")
 
     cdef void give_back(self) noexcept nogil:
         # Under the lock: free what every cursor has passed, never the producer's segment.
@@ -297,14 +312,24 @@ cdef class LogRing:
     cdef void moved(self):
         # A cursor went to another segment, came or closed. With the GIL, so the list of cursors stands still.
         cdef uint64_t oldest = NOBODY
-        cdef LogCursor cursor
+        cdef size_t address
+        for address in self.cursors:
+            oldest = min(oldest, (<LogCursor><void *>address).segment.index)
+        self.read()
         ibw_lock(&self.lock)
-        for cursor in self.cursors:
-            if cursor.segment.index < oldest:
-                oldest = cursor.segment.index
         self.needed = oldest
         self.give_back()
         ibw_unlock(&self.lock)
+
+    cdef void read(self):
+        # A cursor has read: how far is the slowest now? With the GIL.
+        cdef uint64_t floor = NOBODY
+        cdef size_t address
+        cdef LogCursor cursor
+        for address in self.cursors:
+            cursor = <LogCursor><void *>address
+            floor = min(floor, cursor.segment.base + cursor.at)
+        ibw_store_relaxed(&self.floor, floor)
 
     def cursor(self, *, from_start=False):
         """A new cursor: at the end, or at the oldest entry that is still held."""
@@ -328,8 +353,9 @@ cdef class Entry:
 
 
 @cython.final
+@cython.no_gc_clear
 cdef class LogCursor:
-    """One consumer's place in a log ring. Not thread-safe. ``close()`` lets go of what it holds."""
+    """One consumer's place in a log ring. Not thread-safe. ``close()``, or its end, lets go of what it holds."""
 
     cdef LogRing ring
     cdef Segment *segment
@@ -338,23 +364,31 @@ cdef class LogCursor:
 
     def __cinit__(self, LogRing ring not None, bint from_start=False):
         self.ring = ring
-        ring.cursors.append(self)
+        self.closed = True   # until it has a place
         ibw_lock(&ring.lock)  # no segment goes while this cursor takes its place
         self.segment = ring.first if from_start else ring.last
         self.at = 0 if from_start else ibw_load_acquire(&self.segment.used)
         if self.segment.index < ring.needed:
             ring.needed = self.segment.index
         ibw_unlock(&ring.lock)
+        ring.cursors.add(<size_t><void *>self)
+        self.closed = False
+        ring.read()
 
-    def poll(self, uint64_t max=1024):
+    def __dealloc__(self):
+        if self.ring is not None and not self.closed:
+            self.ring.cursors.discard(<size_t><void *>self)
+            self.ring.moved()
+
+    def poll(self, Py_ssize_t max=1024):
         """Up to ``max`` entries, as a list. Raises ValueError on a closed cursor."""
         cdef list out = []
         cdef Segment *following
         cdef uint64_t used
-        cdef uint64_t left = max
+        cdef Py_ssize_t left = max
         if self.closed:
             raise ValueError("this cursor is closed")
-        while left:
+        while left > 0:
             used = ibw_load_acquire(&self.segment.used)  # entries below are whole
             if self.at >= used:
                 following = <Segment *>ibw_load_acquire(<uint64_t *>&self.segment.next)
@@ -368,6 +402,8 @@ cdef class LogCursor:
                 continue
             out.append(self.take())
             left -= 1
+        if out:
+            self.ring.read()
         return out
 
     cdef Entry take(self):
@@ -390,5 +426,5 @@ cdef class LogCursor:
         """Let go of the entries that only this cursor still held."""
         if not self.closed:
             self.closed = True
-            self.ring.cursors.remove(self)
+            self.ring.cursors.discard(<size_t><void *>self)
             self.ring.moved()

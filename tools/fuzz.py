@@ -130,8 +130,8 @@ def atheris_fuzzer(run: Runner, inputs: list[bytes], seconds: float, seed: int, 
         made = mutate(data, rng) if rng.random() < 0.8 else atheris.Mutate(data, max_size)
         return bytes(made)[:max_size]
 
-    options = [f"-max_total_time={int(seconds)}", f"-seed={seed or 1}", f"-max_len={MAX_INPUT_BYTES}", "-rss_limit_mb=0"]
-    options += ["-timeout=0", "-handle_segv=0", "-handle_abrt=0", "-verbosity=0"]
+    options = [f"-max_total_time={int(seconds)}", f"-seed={seed or 1}", f"-max_len={MAX_INPUT_BYTES}"]
+    options += ["-rss_limit_mb=0", "-timeout=0", "-handle_segv=0", "-handle_abrt=0", "-verbosity=0"]
 
     def one(data: bytes) -> None:
         try:
@@ -177,7 +177,8 @@ def fuzz(target: str, args: argparse.Namespace, seconds: float) -> bool:
     slot = Slot(slot_path)
     print(f"{target}: {args.engine}, {seconds:.0f} s, seed {args.seed}", flush=True)
     command = [sys.executable, __file__, "--target", target, "--child", "--slot", str(slot_path)]
-    command += ["--seconds", str(seconds), "--seed", str(args.seed), "--engine", args.engine, "--max-mb", str(args.max_mb)]
+    command += ["--seconds", str(seconds), "--seed", str(args.seed), "--engine", args.engine]
+    command += ["--max-mb", str(args.max_mb)]
     log_path = slot_path.with_name("log")
     with log_path.open("wb") as log:
         try:
@@ -191,7 +192,8 @@ def fuzz(target: str, args: argparse.Namespace, seconds: float) -> bool:
         print(f"  no finding in {count:,} inputs", flush=True)
         return True
     print("\n".join(said[-60:]))
-    how = {FINDING: "raised", -int(signal.SIGALRM): f"took longer than {SECONDS_PER_INPUT} s"}.get(status, f"status {status}")
+    known = {FINDING: "raised", -int(signal.SIGALRM): f"took longer than {SECONDS_PER_INPUT} s"}
+    how = known.get(status, f"status {status}")
     path = ROOT / f"crash-{target}-{hashlib.sha256(data).hexdigest()[:8]}"
     path.write_bytes(data)
     print(f"  FINDING ({how}) after {count:,} inputs, {len(data)} bytes: {path.name}")

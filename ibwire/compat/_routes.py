@@ -77,15 +77,15 @@ class FlatRoute(NamedTuple):
     init: list[Any]
     fields: list[FlatField]
     calls: list[FlatCall]
-    flags: list[Callable[[int], Any]]
+    flags: list[Callable[[int | None], Any]]  # of a mask, None where the payload has none
 
 
 class _Flat:
     """Tries to flatten a route; ``route`` is None where it cannot be."""
 
-    def __init__(self, plan: Plan, steps: list[Step], make: Make) -> None:
+    def __init__(self, plan: Plan, steps: list[Step], make: Make, convert: Convert | None) -> None:
         self.plan, self.make = plan, make
-        self.flags: list[Callable[[int], Any]] = []
+        self.flags: list[Callable[[int | None], Any]] = []
         self.structs: dict[str, int] = {}  # path of a struct of flags -> its place in self.flags
         self.places: dict[int, int] = {}  # op -> its place in self.flags
         self.used: set[int] = set()
@@ -100,7 +100,12 @@ class _Flat:
         if all(call is not None for call in calls):
             fields = [self._field(op) for op in ops]
             is_text = plan.dialect is Dialect.TEXT
-            self.route = FlatRoute(is_text, list(plan.init), fields, [c for c in calls if c is not None], self.flags)
+            init = list(plan.init)
+            for field in fields:
+                if field.decimal and convert is not None:
+                    init[field.reg] = convert(field.decimal, init[field.reg])
+            found = [call for call in calls if call is not None]
+            self.route = FlatRoute(is_text, init, fields, found, self.flags)
 
     def _note_flags(self, op: Any) -> None:
         self.bit_registers.update(reg for reg, _ in op.bits)
@@ -212,19 +217,19 @@ def _plain(op: Op | ProtoOp) -> bool:
     return op.code is ProtoCode.BITS or (op.code, op.kind) in _NATURAL
 
 
-def _flags(sub: Shape, init: list[Any], masks: dict[int, int], make: Make) -> Callable[[int], Any]:
-    def of_mask(mask: int) -> Any:
+def _flags(sub: Shape, init: list[Any], masks: dict[int, int], make: Make) -> Callable[[int | None], Any]:
+    def of_mask(mask: int | None) -> Any:
         regs = list(init)
-        for reg, bit in masks.items():
-            regs[reg] = bool(mask & bit)
+        if mask is not None:
+            regs = [bool(mask & masks[reg]) if reg in masks else value for reg, value in enumerate(init)]
         return build(sub, regs, 0, make)
 
     return of_mask
 
 
-def flat_route(plan: Plan, steps: list[Step], make: Make) -> FlatRoute | None:
+def flat_route(plan: Plan, steps: list[Step], make: Make, convert: Convert | None = None) -> FlatRoute | None:
     """The route as plain data, None where it holds lists, nested objects or anything that needs thought."""
-    return _Flat(plan, steps, make).route
+    return _Flat(plan, steps, make, convert).route
 
 
 def with_sizes(make: Make, convert: Convert) -> Make:

@@ -26,6 +26,7 @@ from ibwire.wire.plan import (
     Op,
     OpCode,
     ProtoTable,
+    Reg,
     Shape,
     build,
     flatten,
@@ -193,9 +194,12 @@ class _Look:
         changed = False
         for i, inner in sent.items():
             reg, value = shape.regs[i], regs[i]
-            if value is None or value is _ABSENT or reg.is_presence:
-                continue  # the codec says where None has no meaning
             kind = reg.kind
+            if value is None:
+                self._nothing(reg, path)
+                continue
+            if value is _ABSENT or reg.is_presence:
+                continue
             if kind is Kind.STR:
                 if self.text:
                     written = str(value)
@@ -213,7 +217,15 @@ class _Look:
                 raise TypeError(f"{path}{reg.path} is {value!r}; give a {_WORDS[kind]}")
         return changed
 
-    def _elements(self, reg: Any, regs: list[Any], i: int, sent: _Sent, path: str) -> bool:
+    def _nothing(self, reg: Reg, path: str) -> None:
+        """None means unset where a field can be; in protobuf also a flag or a text that is left out."""
+        kind = reg.kind
+        if kind is None or reg.field.nullable or kind is Kind.DEC:
+            return
+        if self.text or kind not in (Kind.STR, Kind.BOOL):
+            raise TypeError(f"{path}{reg.path} is None; give a {_WORDS[kind]}")
+
+    def _elements(self, reg: Reg, regs: list[Any], i: int, sent: _Sent, path: str) -> bool:
         elements = regs[i]
         if isinstance(elements, str) or not hasattr(elements, "__iter__"):
             raise TypeError(f"{path}{reg.path} is {elements!r}; give a list")
@@ -244,7 +256,14 @@ class _Look:
             raise ValueError(f"{where} is {value!r}; its range is {-limit}..{limit - 1}")
 
 
-_WORDS: Final = {Kind.F64: "number", Kind.DEC: "number", Kind.BOOL: "bool"}
+_WORDS: Final = {
+    Kind.I32: "whole number",
+    Kind.I64: "whole number",
+    Kind.F64: "number",
+    Kind.DEC: "number",
+    Kind.BOOL: "bool",
+    Kind.STR: "text",
+}
 
 
 def _number(kind: Kind, text: str, where: str) -> Any:
@@ -257,7 +276,7 @@ def _number(kind: Kind, text: str, where: str) -> Any:
             return {"0": False, "1": True, "False": False, "True": True}[text]
         return int(text)
     except (ValueError, InvalidOperation, KeyError):
-        raise TypeError(f"{where} is the text {text!r}; give a {_WORDS.get(kind, 'whole number')}") from None
+        raise TypeError(f"{where} is the text {text!r}; give a {_WORDS[kind]}") from None
 
 
 __all__ = ["Encoder", "Refused", "request_id"]

@@ -222,9 +222,9 @@ class EClient(OlderRequests):
         if self.decoder is not None:
             self.decoder.dispatcher.refresh()
         try:
-            while (conn := self.conn) is not None:
+            while self.conn is not None:
                 try:
-                    if not self._ibwire_steps(conn):
+                    if not self._ibwire_steps():
                         break
                 except (KeyboardInterrupt, SystemExit):
                     self.keyboardInterrupt()
@@ -232,29 +232,36 @@ class EClient(OlderRequests):
         finally:
             self.disconnect()
 
-    def _ibwire_steps(self, conn: OpenConnection) -> bool:
+    def _ibwire_steps(self) -> bool:
         """Deliver what comes until the wait for more is over or this connection is done with.
 
         Returns False when the link ended.
         """
-        assert self.decoder is not None
-        dispatcher = self.decoder.dispatcher
+        conn, decoder = self.conn, self.decoder
+        if conn is None or decoder is None:
+            return False
+        dispatcher = decoder.dispatcher
         receive, interpret, told = conn.payloads.receive, dispatcher.interpret, self.msgLoopRec
-        while self.conn is conn:
-            try:
-                payload = receive(_WAIT_MS)
-            except SessionLost:
-                return False
-            except ProtocolError as problem:
-                self._ibwire_error(errors.BAD_LENGTH, str(problem))
-                return False
-            if payload is None:
-                dispatcher.look()
-                self.msgLoopTmo()
-                return True
-            interpret(payload)
-            told()
-        return True
+        try:
+            while self.conn is conn:
+                try:
+                    payload = receive(_WAIT_MS)
+                except SessionLost as end:
+                    end.__traceback__ = None  # the link keeps it, and its frames keep the link
+                    return False
+                except ProtocolError as problem:
+                    problem.__traceback__ = None
+                    self._ibwire_error(errors.BAD_LENGTH, str(problem))
+                    return False
+                if payload is None:
+                    dispatcher.look()
+                    self.msgLoopTmo()
+                    return True
+                interpret(payload)
+                told()
+            return True
+        finally:
+            del conn, receive  # a traceback shall not keep the connection
 
     def msgLoopTmo(self) -> None:
         """Called by :meth:`run` when nothing came for 200 ms; to be overridden."""

@@ -77,7 +77,7 @@ class Dispatcher:
         self.codec = Codec(server_version, Role.CLIENT, profile=Profile.OFFICIAL, make=self._made)
         self._skipped = 0
         self._routes: dict[int, tuple[Plan, list[Step]] | None] = {}
-        self._flat: dict[str, Any] = {}
+        self._flat: list[tuple[str, Any]] = []
         self._fast: Any = None
         self._compiled = _compiled()
         if self._compiled is not None:
@@ -95,7 +95,7 @@ class Dispatcher:
     def counts(self) -> Counter[str]:
         """How many messages were decoded, by name."""
         found = Counter(self.codec.counts)
-        for name, route in self._flat.items():
+        for name, route in self._flat:
             found[name] += route.made
         return found
 
@@ -149,12 +149,12 @@ class Dispatcher:
         if not steps:
             self._fast.set(wire_id, None)
             return
-        flat = flat_route(plan, steps, self._made)
+        flat = flat_route(plan, steps, self._made, self._convert)
         if flat is None:
             return
         names = {field.decimal for field in flat.fields if field.decimal and field.used}
         route = self._compiled.Route(tuple(flat), {name: self._sizes_of(name) for name in names})
-        self._flat[plan.row.name] = route
+        self._flat.append((plan.row.name, route))
         self._fast.set(wire_id, route)
 
     def _sizes_of(self, name: str) -> Any:

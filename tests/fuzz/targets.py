@@ -111,7 +111,8 @@ def _run(rings: tuple[Any, Any, Any], version: int, pieces: list[bytes]) -> tupl
             lost = exc.problem  # its excerpt shows what had come by then
             break
     stats = {k: v for k, v in decoder.stats.items() if k in ("messages", "bad_frames", "unknown", "extra")}
-    return bytes(cursors[0].poll_bytes(1 << 14)), _entries(cursors[1]), _entries(cursors[2]), stats, decoder.watermark, lost
+    records = bytes(cursors[0].poll_bytes(1 << 14))
+    return records, _entries(cursors[1]), _entries(cursors[2]), stats, decoder.watermark, lost
 
 
 def _entries(cursor: Any) -> list[tuple[Any, ...]]:
@@ -125,7 +126,7 @@ def _feature(result: tuple[Any, ...]) -> Feature:
     records, orders, control, stats, _, lost = result
     ticks = {(records[at + 16], records[at + 18]) for at in range(0, len(records), 64)}
     entries = {(name, e[2], e[3]) for name, ring in (("o", orders), ("c", control)) for e in ring}
-    return frozenset(ticks), frozenset(entries), min(stats["unknown"], 1), min(stats["extra"], 1), _DIGITS.sub("0", lost)
+    return frozenset(ticks), frozenset(entries), stats["unknown"] > 0, stats["extra"] > 0, _DIGITS.sub("0", lost)
 
 
 def chunks(data: bytes) -> Feature:

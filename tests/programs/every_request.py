@@ -10,7 +10,6 @@ request methods that were not called. Exit code 0 when both are empty.
 import inspect
 import sys
 import threading
-from decimal import Decimal
 from typing import Any
 
 from ibapi.client import EClient
@@ -301,7 +300,7 @@ def callback(name: str) -> Any:
         if names is None:
             first = "arg0" if name in NO_ID else "reqId"
             names = (first, *(f"arg{i}" for i in range(1, len(args))))
-        self.trace.add(name, **dict(zip(names, args)))
+        self.trace.add(name, **dict(zip(names, args, strict=False)))
 
     return note
 

@@ -157,7 +157,7 @@ def test_a_report_that_nobody_wants_is_not_decoded() -> None:
 
 def test_order_bound_has_its_three_numbers_in_their_order() -> None:
     class Old(EWrapper):
-        def orderBound(self, reqId: int, apiClientId: int, apiOrderId: int) -> None:  # type: ignore[override]
+        def orderBound(self, reqId: int, apiClientId: int, apiOrderId: int) -> None:
             self.got = (reqId, apiClientId, apiOrderId)
 
     for version in (180, 225):
@@ -190,12 +190,12 @@ class OldSizes(Sizes):
 
 
 class AnnotatedSizes(Sizes):
-    def tickSize(self, reqId: int, tickType: int, size: int) -> None:
+    def tickSize(self, reqId: int, tickType: int, size: int) -> None:  # type: ignore[override]
         self.got.append(size)
 
 
 class NewSizes(AnnotatedSizes):
-    def error(self, reqId: int, errorTime: int, errorCode: int, errorString: str, json: str = "") -> None: ...  # type: ignore[override]
+    def error(self, reqId: int, errorTime: int, errorCode: int, errorString: str, json: str = "") -> None: ...
 
 
 def sizes_of(app: Sizes, version: int, **settings: Any) -> list[Any]:
@@ -204,7 +204,7 @@ def sizes_of(app: Sizes, version: int, **settings: Any) -> list[Any]:
         dispatcher.interpret(from_gateway("tickSize", version, reqId=1, tickType=0, size=size))
     dispatcher.interpret(from_gateway("position", version, account="DU0000001", position=Decimal(7)))
     execution = structs.Execution(shares=Decimal(4))
-    dispatcher.interpret(from_gateway("executionDetails", version, execution=execution))
+    dispatcher.interpret(from_gateway("execDetails", version, execution=execution))
     return app.got
 
 
@@ -236,7 +236,7 @@ def test_an_unknown_kind_of_size_is_refused() -> None:
 def test_attributes_have_their_older_names_too() -> None:
     state, bar, entry = OrderState(), BarData(), HistogramData()
     state.commissionAndFees = 1.5
-    assert state.commission == 1.5  # type: ignore[comparison-overlap]
+    assert state.commission == 1.5
     state.commissionCurrency = "USD"
     assert state.commissionAndFeesCurrency == "USD" and "commissionCurrency" not in vars(state)
     bar.wap, entry.size = Decimal(3), Decimal(4)

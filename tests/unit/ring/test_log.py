@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from ibwire.ring import log
-from tests.unit.ring.impls import Impl
+from tests.unit.ring.impls import IMPLS, Impl
 
 MIB = 1 << 20
 
@@ -79,18 +79,68 @@ def test_a_cursor_that_does_not_read_stops_the_producer_at_the_limit(impl: Impl)
     assert [e.seq for e in cursor.poll()] == [held + 1]
 
 
-@pytest.mark.parametrize("how", ["read", "closed", "never made"])
-def test_without_a_slow_cursor_there_is_no_limit(impl: Impl, how: str) -> None:
-    ring = impl.LogRing(4 * MIB)
+@pytest.mark.parametrize("limit", [MIB // 2, 4 * MIB])
+@pytest.mark.parametrize("how", ["read", "closed", "dropped", "never made"])
+def test_without_a_slow_cursor_there_is_no_limit(impl: Impl, how: str, limit: int) -> None:
+    ring = impl.LogRing(limit)
     cursor = None if how == "never made" else ring.cursor()
-    for start in range(1, 1001, 100):
-        fill(ring, 100, 20_000, start)
+    for start in range(1, 1001, 10):
+        fill(ring, 10, 20_000, start)
         if how == "read" and cursor:
             while cursor.poll():
                 pass
         elif how == "closed" and start == 1 and cursor:
             cursor.close()
+        elif how == "dropped":
+            cursor = None
+            gc.collect()
     assert ring.appended == 1000
+    assert ring.backlog_bytes == 0
+
+
+def test_the_backlog_is_that_of_the_slowest_cursor(impl: Impl) -> None:
+    ring = impl.LogRing()
+    assert ring.backlog_bytes == 0
+    fast, slow = ring.cursor(), ring.cursor()
+    fill(ring, 10, 100_000)
+    fast.poll()
+    slow.poll(4)
+    assert 600_000 < ring.backlog_bytes < 601_000
+    slow.close()
+    assert ring.backlog_bytes == 0
+    fast.close()
+    fill(ring, 10, 100_000, 11)
+    assert ring.backlog_bytes == 0
+
+
+def test_what_was_refused_was_not_stored(impl: Impl) -> None:
+    ring = impl.LogRing(100_000)
+    cursor = ring.cursor()
+    fill(ring, 1, 90_000)
+    with pytest.raises(OverflowError):
+        fill(ring, 1, 90_000, 2)
+    assert ring.appended == 1
+    assert [e.seq for e in cursor.poll()] == [1]
+    fill(ring, 1, 90_000, 3)
+    assert [e.seq for e in cursor.poll()] == [3]
+
+
+def test_entries_outlive_their_ring(impl: Impl) -> None:
+    ring = impl.LogRing()
+    cursor = ring.cursor()
+    fill(ring, 2, 1000)
+    entries = cursor.poll()
+    fill(ring, 2000, 5000, 3)
+    cursor.close()
+    del ring, cursor
+    gc.collect()
+    assert [(e.seq, e.payload) for e in entries] == [(1, b"\x01" * 1000), (2, b"\x02" * 1000)]
+
+
+@pytest.mark.parametrize("header", [b"", bytes(31), head(1, b"longer than what comes")])
+def test_the_compiled_ring_refuses_a_header_that_promises_too_much(header: bytes) -> None:
+    with pytest.raises(ValueError, match="header"):
+        IMPLS["compiled"].LogRing().append(header, b"short")
 
 
 def test_a_closed_cursor_says_so(impl: Impl) -> None:
@@ -101,12 +151,11 @@ def test_a_closed_cursor_says_so(impl: Impl) -> None:
         cursor.poll()
 
 
-def test_the_plain_ring_lets_go_of_what_no_cursor_needs() -> None:
-    ring = log.LogRing()
+def test_a_ring_lets_go_of_what_no_cursor_needs(impl: Impl) -> None:
+    ring = impl.LogRing()
     cursor = ring.cursor()
     fill(ring, 100, 100_000)
-    backlog = ring.backlog_bytes
-    assert backlog == 100 * 100_032
+    assert 100 * 100_032 <= ring.backlog_bytes <= 100 * 100_048
     del cursor
     gc.collect()
     assert ring.backlog_bytes == 0

@@ -103,6 +103,33 @@ def test_half_a_message_after_a_gap_is_left_out(impl: Impl) -> None:
     assert len(got) + cursor.gap == 1 + 2 * 58
 
 
+@pytest.mark.parametrize("how", ["array", "bytes"])
+def test_a_batch_stands_still_until_the_next_poll(impl: Impl, how: str) -> None:
+    ring = impl.MarketRing(CAPACITY)
+    cursor = ring.cursor()
+    for seq in range(1, 11):
+        ring.append(record(seq))
+    batch = cursor.poll() if how == "array" else cursor.poll_bytes()
+    before = bytes(batch)
+    for seq in range(11, 11 + 3 * CAPACITY):
+        ring.append(record(seq))
+    assert bytes(batch) == before == b"".join(record(seq) for seq in range(1, 11))
+
+
+@pytest.mark.parametrize("max", [0, -1])
+def test_a_poll_for_nothing_is_a_mistake(impl: Impl, max: int) -> None:
+    cursor = impl.MarketRing(CAPACITY).cursor()
+    for poll in (cursor.poll, cursor.poll_bytes):
+        with pytest.raises(ValueError, match="at least 1"):
+            poll(max)
+
+
+def test_more_than_the_ring_holds_at_once(impl: Impl) -> None:
+    ring = impl.MarketRing(CAPACITY)
+    with pytest.raises(ValueError, match="records"):
+        ring.append(record(1) * (CAPACITY + 1))
+
+
 @pytest.mark.parametrize("size", [0, 63, 65])
 def test_only_whole_records(impl: Impl, size: int) -> None:
     with pytest.raises(ValueError, match="records"):
