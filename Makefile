@@ -36,7 +36,7 @@ check:  ## lint, types, import layers, generated files
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) tools/check_imports.py
-	@if test -f tools/generate.py; then echo "$(PY) tools/generate.py --check"; $(PY) tools/generate.py --check; fi
+	$(PY) tools/generate.py --check
 
 conformance:  ## against the official packages and recorded traffic ($IBWIRE_CAPTURES)
 	$(BOOTSTRAP) --extras test
@@ -45,17 +45,22 @@ conformance:  ## against the official packages and recorded traffic ($IBWIRE_CAP
 		{ echo "missing: captures (*.jsonl) in $(IBWIRE_CAPTURES); set IBWIRE_CAPTURES" >&2; exit 1; }
 	IBWIRE_ORACLES="$(ORACLES)" IBWIRE_CAPTURES="$(abspath $(IBWIRE_CAPTURES))" \
 		$(PY) -m pytest tests/conformance $(ARGS)
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest -q benchmarks/test_mixes.py benchmarks/test_ceiling.py
 
 bench:  ## first figures, in a few minutes
 	$(BOOTSTRAP) --extras test
 	@IBWIRE_ORACLES="$(ORACLES)" $(PY) tools/oracles.py 10.46.1
-	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,iqr,rounds $(ARGS)
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest benchmarks/test_decode.py --benchmark-columns=min,median,iqr,rounds $(ARGS)
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --byte-loops
 
 bench-full:  ## every figure, long; results kept in .benchmarks
 	$(BOOTSTRAP) --extras test
 	@IBWIRE_ORACLES="$(ORACLES)" $(PY) tools/oracles.py 10.46.1
-	IBWIRE_BENCH_FULL=1 IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest benchmarks --benchmark-only --benchmark-autosave \
+	IBWIRE_BENCH_FULL=1 IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest benchmarks/test_decode.py --benchmark-autosave \
 		--benchmark-min-rounds=20 $(ARGS)
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --runs 15 --count 1000000
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --runs 15 --count 1000000 --byte-loops
 
 fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call script,tools/fuzz.py)

@@ -56,7 +56,7 @@ def new_main() -> dict[str, Any]:
 def run_script(path: str, names: dict[str, Any]) -> int:
     """Run a file, or a folder or archive that has a ``__main__.py``. Returns 2 when there is nothing to run."""
     if pkgutil.get_importer(path) is not None:
-        sys.path.insert(0, path)
+        sys.path.insert(0, os.path.abspath(path))
         runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]  # what `python folder` does
         return 0
     absolute = os.path.abspath(path)

@@ -19,15 +19,14 @@ _NAMES: Final = 8  # callbacks and error codes named, the most frequent first
 class Run:
     """One connection: what came and what was called."""
 
-    def __init__(self, client: EClient) -> None:
-        self.where = f"{client.host}:{client.port}"
-        self.client_id = client.clientId
-        self.server_version = client.serverVersion()
-        self.link: Any = client.conn
+    def __init__(self, host: str, port: int, client_id: int, calls: Counter[str], errors: Counter[int]) -> None:
+        self.where = f"{host}:{port}"
+        self.client_id = client_id
+        self.server_version: int | None = None
+        self.link: Any = None  # the figures of a connection that came about
         self.begin_ns = time.perf_counter_ns()
         self.end_ns = 0
-        self.calls: Counter[str] = Counter()
-        self.errors: Counter[int] = Counter()
+        self.calls, self.errors = calls, errors
 
     def close(self) -> None:
         """The connection has ended; twice does no harm."""
@@ -36,13 +35,13 @@ class Run:
     def lines(self) -> list[str]:
         """The figures, for people."""
         seconds = ((self.end_ns or time.perf_counter_ns()) - self.begin_ns) / 1e9
-        link = getattr(self.link, "link", None)
-        received: dict[str, int] = link.decoder.stats if link is not None else {}
-        messages, nbytes = received.get("messages", 0), received.get("bytes", 0)
-        out = [f"{self.where}  client {self.client_id}  server version {self.server_version}  {seconds:.2f} s"]
-        out.append(f"  received   {messages:,} messages, {nbytes:,} bytes, {_rate(messages, seconds)}")
-        if link is not None:
-            out.append(f"  sent       {link.writer.messages:,} messages, {link.writer.bytes:,} bytes")
+        version = "no connection" if self.server_version is None else f"server version {self.server_version}"
+        out = [f"{self.where}  client {self.client_id}  {version}  {seconds:.2f} s"]
+        if self.link is not None:
+            received, sent = self.link.decoder.stats, self.link.writer
+            messages = received["messages"]
+            out.append(f"  received   {messages:,} messages, {received['bytes']:,} bytes, {_rate(messages, seconds)}")
+            out.append(f"  sent       {sent.messages:,} messages, {sent.bytes:,} bytes")
         calls = self.calls.total()
         out.append(f"  callbacks  {calls:,}, {_rate(calls, seconds)}{_most(self.calls)}")
         out.append(f"  errors     {self.errors.total():,}{_most(self.errors)}")
@@ -121,12 +120,12 @@ def install(settings: dict[str, Any]) -> None:
         client._ibwire_sizes = settings["sizes"]
     if "error_style" in settings:
         client._ibwire_error_style = settings["error_style"]
-    if any(name in settings for name in ("host", "port", "client_id")):
-        _redirect(client, settings)
     if settings.get("stats"):
         stats = Stats()
         _measure(client, stats)
         atexit.register(stats.report, sys.stderr)
+    if any(name in settings for name in ("host", "port", "client_id")):
+        _redirect(client, settings)  # last: the figures name where it really went
 
 
 def _redirect(client: Any, settings: dict[str, Any]) -> None:
@@ -142,28 +141,38 @@ def _redirect(client: Any, settings: dict[str, Any]) -> None:
 
 
 def _measure(client: Any, stats: Stats) -> None:
-    connect, disconnect = client.connect, client.disconnect
+    connect, begin, disconnect = client.connect, client._ibwire_begin, client.disconnect
     running: dict[int, Run] = {}
 
     @functools.wraps(connect)
-    def measured_connect(self: EClient, *args: Any, **kw: Any) -> Any:
+    def measured_connect(self: EClient, host: str, port: int, clientId: int) -> Any:
+        if self.isConnected():
+            return connect(self, host, port, clientId)  # refused
+        close(self)
         calls, errors = stats.watch(self.wrapper)
         calls.clear()
         errors.clear()
-        result = connect(self, *args, **kw)
-        if self.conn is not None:
-            run = running[id(self)] = Run(self)
-            run.calls, run.errors = calls, errors
-            stats.runs.append(run)
-        return result
+        run = running[id(self)] = Run(host, port, clientId, calls, errors)
+        stats.runs.append(run)
+        return connect(self, host, port, clientId)
+
+    @functools.wraps(begin)
+    def measured_begin(self: EClient, link: Any) -> Any:
+        run = running.get(id(self))
+        if run is not None:
+            run.link, run.server_version = getattr(link, "link", None), link.server_version
+        return begin(self, link)
 
     @functools.wraps(disconnect)
     def measured_disconnect(self: EClient) -> Any:
         result = disconnect(self)
-        run = running.pop(id(self), None)
+        close(self)
+        return result
+
+    def close(client: EClient) -> None:
+        run = running.pop(id(client), None)
         if run is not None:
             run.close()
             run.calls, run.errors = Counter(run.calls), Counter(run.errors)
-        return result
 
-    client.connect, client.disconnect = measured_connect, measured_disconnect
+    client.connect, client._ibwire_begin, client.disconnect = measured_connect, measured_begin, measured_disconnect

@@ -19,6 +19,9 @@ from ibwire.compat.common import *  # noqa: F403
 from ibwire.compat.const import MAX_MSG_LEN as MAX_MSG_LEN
 from ibwire.compat.const import NO_VALID_ID as NO_VALID_ID
 from ibwire.compat.const import UNSET_DOUBLE as UNSET_DOUBLE
+from ibwire.compat.errors import *  # noqa: F403
+from ibwire.compat.utils import BadMessage as BadMessage
+from ibwire.compat.utils import ClientException as ClientException
 from ibwire.compat.utils import isAsciiPrintable
 from ibwire.errors import ConnectError, ProtocolError, SessionLost
 

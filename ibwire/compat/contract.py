@@ -3,6 +3,8 @@
 from ibwire.compat._enums import FundAssetType, FundDistributionPolicyIndicator
 from ibwire.compat._objects import ComboLeg, Contract, ContractDescription, ContractDetails, DeltaNeutralContract
 from ibwire.compat.const import UNSET_DECIMAL, UNSET_DOUBLE
+from ibwire.compat.object_implem import Object
+from ibwire.compat.utils import decimalMaxString, floatMaxString, intMaxString
 
 # Whether a combo leg opens or closes: as the combo, open, close, unknown.
 SAME_POS, OPEN_POS, CLOSE_POS, UNKNOWN_POS = range(4)
@@ -21,4 +23,8 @@ __all__ = [
     "DeltaNeutralContract",
     "FundAssetType",
     "FundDistributionPolicyIndicator",
+    "Object",
+    "decimalMaxString",
+    "floatMaxString",
+    "intMaxString",
 ]

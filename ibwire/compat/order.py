@@ -2,7 +2,9 @@
 
 from ibwire.compat._objects import Order, OrderComboLeg
 from ibwire.compat.const import DOUBLE_INFINITY, UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INTEGER
+from ibwire.compat.object_implem import Object
 from ibwire.compat.softdollartier import SoftDollarTier
+from ibwire.compat.utils import decimalMaxString, floatMaxString, intMaxString, longMaxString
 
 # Order.origin
 CUSTOMER, FIRM, UNKNOWN = range(3)
@@ -25,7 +27,12 @@ __all__ = [
     "UNSET_DECIMAL",
     "UNSET_DOUBLE",
     "UNSET_INTEGER",
+    "Object",
     "Order",
     "OrderComboLeg",
     "SoftDollarTier",
+    "decimalMaxString",
+    "floatMaxString",
+    "intMaxString",
+    "longMaxString",
 ]

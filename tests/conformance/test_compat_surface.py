@@ -20,8 +20,6 @@ from .oracle import LATEST, Oracle
 # What the official surface has and ours does not, and why.
 LEFT_OUT_METHODS = {
     "logRequest": "an internal of its requests",
-    "sendMsg": "hand-made frames: with the comm module",
-    "sendMsgProtoBuf": "hand-made frames: with the comm module",
     "validateInvalidSymbols": "an internal of connect",
     "checkConnected": "an internal of connect",
     "useProtoBuf": "the codec chooses the dialect",

@@ -98,7 +98,7 @@ def _chunks(options: int, wire: bytes) -> Iterator[bytes]:
         at += size
 
 
-def _run(rings: tuple[Any, Any, Any], version: int, pieces: list[bytes]) -> tuple[Any, ...]:
+def run_stream(rings: tuple[Any, Any, Any], version: int, pieces: list[bytes]) -> tuple[Any, ...]:
     market_ring, log_ring, decoder_class = rings
     ticks, orders, control = market_ring(1 << 14), log_ring(), log_ring()
     cursors = ticks.cursor(), orders.cursor(), control.cursor()
@@ -133,8 +133,8 @@ def chunks(data: bytes) -> Feature:
     """The compiled stream decoder: the same whatever the chunking, and as the framer cuts."""
     version, options, payloads = unpack(data)
     wire = _wire(options, payloads, data)
-    cut = _run(COMPILED, version, list(_chunks(options, wire)))
-    whole = _run(COMPILED, version, [wire])
+    cut = run_stream(COMPILED, version, list(_chunks(options, wire)))
+    whole = run_stream(COMPILED, version, [wire])
     if cut != whole:
         raise Differ(f"whole: {whole}\ncut: {cut}")
     if _framed(_chunks(options, wire)) != whole[4]:
@@ -160,7 +160,7 @@ def twins(data: bytes) -> Feature:
         raise RuntimeError("the compiled modules are not there: nothing to compare")
     version, options, payloads = unpack(data)
     wire = _wire(options, payloads, data)
-    plain, compiled = _run(PLAIN, version, [wire]), _run(COMPILED, version, [wire])
+    plain, compiled = run_stream(PLAIN, version, [wire]), run_stream(COMPILED, version, [wire])
     if plain != compiled:
         raise Differ(f"plain: {plain}\ncompiled: {compiled}")
     return _feature(plain)
