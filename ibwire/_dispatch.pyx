@@ -12,10 +12,11 @@ this frame until the last one returns: a callback may do anything, also change t
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_GetItem, PyDict_Size
+from cpython.dict cimport PyDict_Size
+from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcmp, memcpy, memset
 
@@ -23,6 +24,7 @@ from types import MethodType
 
 cdef extern from "Python.h":
     object PyObject_Vectorcall(PyObject *callable, PyObject **args, size_t nargs, PyObject *names)
+    long PyLong_AsLongAndOverflow(object value, int *overflow) except? -1
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
     object PyUnicode_DecodeASCII(const char *s, Py_ssize_t size, const char *errors)
 
@@ -40,7 +42,7 @@ cdef enum:
     MAX_SLOTS = 64     # registers, then flags, then computed arguments
     MAX_ROUTES = 512
     MASKS = 64         # flags with a higher mask are made anew each time
-    MEMO = 256         # values remembered of a computed argument
+    MEMO = 128         # what is computed of a whole number below this is remembered
     KEY = 16           # longest text of a size that is remembered, and one more for its length
     CACHE_BITS = 12
 
@@ -75,14 +77,14 @@ cdef struct Arg:
     int place
     int slot           # where its value is held
     PyObject *function # of a computed argument
-    PyObject *memo     # its dict
+    PyObject **memo    # its values of 0..MEMO-1, each NULL or held by the route
 
 cdef struct Call:
     PyObject *function
     PyObject *owner    # of a bound method, or NULL
     int when           # register, or -1
     PyObject *test
-    PyObject *memo
+    int8_t[MEMO] holds # 0 not known, 1 yes, 2 no
     int count
     Arg args[MAX_ARGUMENTS]
 
@@ -293,7 +295,6 @@ cdef class Route:
             if when is not None:
                 self.calls[i].when = when[0]
                 self.calls[i].test = self.held(when[1])
-                self.calls[i].memo = self.held({})
                 wanted.add(when[0])
             if len(args) > MAX_ARGUMENTS:
                 raise ValueError("too many arguments for a route")
@@ -307,7 +308,9 @@ cdef class Route:
                     self.calls[i].args[k].slot = self.slots
                     self.slots += 1
                     self.calls[i].args[k].function = self.held(arg[2])
-                    self.calls[i].args[k].memo = self.held({})
+                    self.calls[i].args[k].memo = <PyObject **>calloc(MEMO, sizeof(PyObject *))
+                    if self.calls[i].args[k].memo is NULL:
+                        raise MemoryError
             self.calls[i].count = len(args)
         self.calls_count = len(calls)
         if self.slots > MAX_SLOTS:
@@ -317,7 +320,15 @@ cdef class Route:
         self.defaults = sorted(wanted)
 
     def __dealloc__(self):
+        cdef int i, k, n
         free(self.fields)
+        if self.calls is not NULL:
+            for i in range(self.calls_count):
+                for k in range(self.calls[i].count):
+                    if self.calls[i].args[k].memo is not NULL:
+                        for n in range(MEMO):
+                            Py_XDECREF(self.calls[i].args[k].memo[n])
+                        free(self.calls[i].args[k].memo)
         free(self.calls)
 
     cdef PyObject *held(self, value):
@@ -462,16 +473,36 @@ cdef class Route:
                     self.put(values, f.reg, signed)
         return 1
 
-    cdef PyObject *computed(self, PyObject *function, PyObject *memo, PyObject *value) except NULL:
-        # A borrowed reference, held by the memo.
-        cdef PyObject *found = PyDict_GetItem(<object>memo, <object>value)
-        if found is not NULL:
-            return found
-        result = (<object>function)(<object>value)
-        if len(<dict>memo) >= MEMO:
-            (<dict>memo).clear()
-        (<dict>memo)[<object>value] = result
-        return <PyObject *>result
+    cdef int compute(self, PyObject **values, Arg *arg) except -1:
+        cdef object value = <object>values[arg.place]
+        cdef Py_ssize_t small = self.small(value)
+        if small >= 0 and arg.memo[small] is not NULL:
+            return self.put(values, arg.slot, <object>arg.memo[small])
+        result = (<object>arg.function)(value)
+        if small >= 0 and arg.memo[small] is NULL:
+            Py_INCREF(result)
+            arg.memo[small] = <PyObject *>result
+        return self.put(values, arg.slot, result)
+
+    cdef int holds(self, PyObject **values, Call *call) except -1:
+        cdef object value = <object>values[call.when]
+        cdef Py_ssize_t small = self.small(value)
+        cdef bint found
+        if small >= 0 and call.holds[small]:
+            return call.holds[small] == 1
+        found = (<object>call.test)(value)
+        if small >= 0:
+            call.holds[small] = 1 if found else 2
+        return found
+
+    cdef Py_ssize_t small(self, value) except -2:
+        # A whole number that is remembered, or -1.
+        cdef int overflow = 0
+        cdef long number
+        if not PyLong_CheckExact(value):
+            return -1
+        number = PyLong_AsLongAndOverflow(value, &overflow)
+        return number if 0 <= number < MEMO and not overflow else -1
 
     cdef int run(self, const uint8_t *p, const uint8_t *end) except -1:
         # 1: the callbacks were made. 0: not for this route, nothing was called.
@@ -486,12 +517,12 @@ cdef class Route:
                 return 0
             for i in range(self.calls_count):
                 call = &self.calls[i]
-                if call.when >= 0 and <object>self.computed(call.test, call.memo, values[call.when]) is False:
+                if call.when >= 0 and not self.holds(values, call):
                     continue
                 for k in range(call.count):
                     arg = &call.args[k]
                     if arg.kind == ARG_COMPUTED:
-                        self.put(values, arg.slot, <object>self.computed(arg.function, arg.memo, values[arg.place]))
+                        self.compute(values, arg)
                     if values[arg.slot] is NULL:
                         raise SystemError("a route without a value")
                     args[k + 1] = values[arg.slot]

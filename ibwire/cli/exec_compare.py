@@ -49,7 +49,7 @@ class Tally:
                 continue
             self.different += 1
             self.names[(one or other)[0]] += 1
-            if len(self.shown) < _SHOWN:
+            if self.different <= _SHOWN:
                 self.shown += [f"message {number}:", f"  ibapi   {_text(one, other)}", f"  ibwire  {_text(other, one)}"]
 
     def lines(self) -> list[str]:

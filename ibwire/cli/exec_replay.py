@@ -103,7 +103,7 @@ def connected(wrapper: "Any", feed: Feed) -> "Any":
     client: Any = EClient(wrapper)
     if is_ours():
         client._ibwire_open = lambda host, port, options: feed
-        client.connect("", 0, 0)
+        client.connect("127.0.0.1", 4002, 0)  # nowhere: the feed is there already
         return client
     from ibapi.decoder import Decoder
 
@@ -128,7 +128,7 @@ def loop(client: "Any", feed: Feed) -> "list[tuple[int, str]]":
         except Exception as error:
             raised.append((feed.next - 1, f"{type(error).__name__}: {error}"))
             if is_ours() and not feed.empty():
-                client.connect("", 0, 0)
+                client.connect("127.0.0.1", 4002, 0)
         else:
             break
     return raised

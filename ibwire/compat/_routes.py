@@ -33,6 +33,16 @@ class Step:
     names: tuple[str, ...]
 
 
+@dataclass(slots=True)
+class Route:
+    """What a message's decoder is and whom it calls; no steps: nobody listens. ``made`` counts."""
+
+    plan: Plan
+    run: Callable[..., tuple[list[Any], int]]
+    steps: list[Step]
+    made: int = 0
+
+
 def steps_of(plan: Plan, wrapper: Any, style: int | None) -> list[Step]:
     """The callbacks of a message that the wrapper overrides, in their order."""
     calls = [call for call in plan.row.calls if plan.server_version < call.until]

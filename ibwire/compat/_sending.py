@@ -106,9 +106,20 @@ class Encoder:
             text = self._codec.dialect_of(row) is Dialect.TEXT
             regs = _blank(shape)
             flatten(shape, message, regs, 0)
-            if _Look(text).struct(shape, regs, _sent(row, self.server_version, text), ""):
+            changed = _Look(text).struct(shape, regs, _sent(row, self.server_version, text), "")
+            if self._older_defaults(row, shape, regs, text) or changed:
                 message = build(shape, regs, 0, _bare)
         return self._codec.encode_row(row, message)
+
+
+    def _older_defaults(self, row: Row, shape: Shape, regs: list[Any], text: bool) -> bool:
+        """Objects of older releases hold False where the newest hold None: not set, so it needs no newer gateway."""
+        plan = text_plan(row, self.server_version) if text else proto_plan(row, self.server_version)
+        changed = False
+        for check in plan.checks:
+            if regs[check.reg] is False and check.default is None and shape.regs[check.reg].kind is Kind.BOOL:
+                regs[check.reg], changed = None, True
+        return changed
 
 
 def _field(row: Row, name: str) -> Any:

@@ -14,16 +14,14 @@ from typing import Any, Final
 from ibwire.compat import errors
 from ibwire.compat._clock import now_ms
 from ibwire.compat._generations import error_caller, size_conversion
-from ibwire.compat._routes import Step, flat_route, steps_of, with_sizes
+from ibwire.compat._routes import Route, Step, flat_route, steps_of, with_sizes
 from ibwire.compat.const import NO_VALID_ID
 from ibwire.compat.objects import make_official
 from ibwire.errors import ProtocolError
 from ibwire.spec.versions import PROTOBUF
 from ibwire.wire import impl
-from ibwire.wire.codec import Codec, Role, UnknownMessage
+from ibwire.wire.codec import Codec, Role
 from ibwire.wire.plan import Make, Plan, Profile
-
-_MAX_ROUTES: Final = 1024  # hostile ids must not fill memory
 
 
 def _compiled() -> Any:
@@ -51,7 +49,7 @@ class Dispatcher:
 
     Attributes
     ----------
-    codec : the general decoder; its ``counts`` leave out what the compiled dispatcher did alone.
+    codec : the server version's plans; the general decoder runs them.
 
     Notes
     -----
@@ -74,10 +72,12 @@ class Dispatcher:
         self._sizes, self._error_style = sizes, error_style
         self._attributes: dict[str, Any] | None = getattr(wrapper, "__dict__", None)
         self._make: Make = make_official
-        self.codec = Codec(server_version, Role.CLIENT, profile=Profile.OFFICIAL, make=self._made)
+        self.codec = Codec(server_version, Role.CLIENT, profile=Profile.OFFICIAL, make=make_official)
         self._skipped = 0
-        self._routes: dict[int, tuple[Plan, list[Step]] | None] = {}
+        self._routes: dict[int, Route] = {}
+        self._made: list[Route] = []
         self._flat: list[tuple[str, Any]] = []
+        self._counts: Counter[str] = Counter()
         self._fast: Any = None
         self._compiled = _compiled()
         if self._compiled is not None:
@@ -94,10 +94,12 @@ class Dispatcher:
     @property
     def counts(self) -> Counter[str]:
         """How many messages were decoded, by name."""
-        found = Counter(self.codec.counts)
-        for name, route in self._flat:
-            found[name] += route.made
-        return found
+        found = Counter(self._counts)
+        for route in self._made:
+            found[route.plan.row.name] += route.made
+        for name, fast in self._flat:
+            found[name] += fast.made
+        return +found
 
     def refresh(self) -> None:
         """Look anew which callbacks the wrapper overrides, and of which generation it is."""
@@ -112,9 +114,6 @@ class Dispatcher:
 
     # ------------------------------------------------------------------ routes
 
-    def _made(self, name: str, names: tuple[str, ...], values: list[Any]) -> Any:
-        return self._make(name, names, values)
-
     def _own(self) -> set[str]:
         return {name for name, value in (self._attributes or {}).items() if callable(value)}
 
@@ -124,32 +123,32 @@ class Dispatcher:
     def _forget(self) -> None:
         self._seen = self._own()
         self._size = len(self._attributes or ())
-        self.codec.counts = self.counts
+        self._counts = self.counts
         self._flat.clear()
+        self._made.clear()
         self._routes.clear()
         if self._fast is not None:
             self._skipped += self._fast.skipped
             self._fast.clear()
 
-    def _route(self, wire_id: int) -> tuple[Plan, list[Step]] | None:
+    def _route(self, wire_id: int) -> Route | None:
         """The overridden callbacks of a wire id; None for an id that no message has."""
-        if wire_id in self._routes:
-            return self._routes[wire_id]
         found = self.codec.decoder(wire_id)
-        route = None
-        if found is not None:
-            route = (found[0], steps_of(found[0], self.wrapper, self._error_style))
-            if self._fast is not None:
-                self._compile(wire_id, *route)
-        if len(self._routes) < _MAX_ROUTES:
-            self._routes[wire_id] = route
+        if found is None:
+            return None
+        plan, run = found
+        route = Route(plan, run, steps_of(plan, self.wrapper, self._error_style))
+        if self._fast is not None:
+            self._compile(wire_id, plan, route.steps)
+        self._routes[wire_id] = route
+        self._made.append(route)
         return route
 
     def _compile(self, wire_id: int, plan: Plan, steps: list[Step]) -> None:
         if not steps:
             self._fast.set(wire_id, None)
             return
-        flat = flat_route(plan, steps, self._made, self._convert)
+        flat = flat_route(plan, steps, self._make, self._convert)
         if flat is None:
             return
         names = {field.decimal for field in flat.fields if field.decimal and field.used}
@@ -174,34 +173,30 @@ class Dispatcher:
             self._size = len(self._attributes)
             self.look()
         try:
-            wire_id, _ = self.codec.split(payload)
-            route = self._route(wire_id)
-            if route is not None and not route[1]:
+            wire_id, start = self.codec.split(payload)
+            route = self._routes.get(wire_id) or self._route(wire_id)
+            if route is None:
+                self._report(errors.UNKNOWN_ID.code(), f"{errors.UNKNOWN_ID.msg()}: {wire_id}")
+                return
+            if not route.steps:
                 self._skipped += 1
                 return
-            found = self.codec.decode_registers(payload)
+            regs, _ = route.run(route.plan, payload, start, self._make)
         except ProtocolError as problem:
             self._report(errors.BAD_MESSAGE.code(), f"{errors.BAD_MESSAGE.msg()}: {problem}")
             return
-        if isinstance(found, UnknownMessage) or route is None:
-            self._report(errors.UNKNOWN_ID.code(), f"{errors.UNKNOWN_ID.msg()}: {wire_id}")
-            return
-        for step in route[1]:
-            self._make_calls(step, found[1])
-
-    def _make_calls(self, step: Step, regs: list[Any]) -> None:
-        bound, callback = step.bound, step.callback
-        if bound.when is not None and not bound.when.holds(regs):
-            return
-        elements = (None,) if bound.each < 0 else regs[bound.each] or ()
-        convert = self._convert
-        for element in elements:
-            args = [get(regs, element, self._make) for get in bound.args]
-            if convert is not None:
-                args = [
-                    convert(n, a) if type(a) is Decimal else a for n, a in zip(step.names, args, strict=True)
-                ]
-            callback(*args)
+        route.made += 1
+        make, convert = self._make, self._convert
+        for step in route.steps:
+            when, each, callback = step.bound.when, step.bound.each, step.callback
+            if when is not None and not when.holds(regs):
+                continue
+            for element in (None,) if each < 0 else regs[each] or ():
+                args = [get(regs, element, make) for get in step.bound.args]
+                if convert is not None:
+                    names = zip(step.names, args, strict=True)
+                    args = [convert(name, value) if type(value) is Decimal else value for name, value in names]
+                callback(*args)
 
     def _report(self, code: int, text: str) -> None:
         error_caller(self.wrapper, self._error_style)(NO_VALID_ID, now_ms(), code, text, "")

@@ -23,7 +23,7 @@ def test_official_objects_are_as_good_as_ours(version: str) -> None:
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
     heard = found["heard"]
-    assert {tuple(h) for h in heard if h[0] == "error"} == {("error", ERROR_PARAMETERS)}
+    assert {tuple(h[:2]) for h in heard if h[0] == "error"} == {("error", ERROR_PARAMETERS)}
     assert [h for h in heard if h[0] != "error"] == [
         ["nextValidId", 1],
         ["contractDetails", "AAPL"],

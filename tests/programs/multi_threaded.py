@@ -18,6 +18,9 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         self.trace = Trace()
         self.expected = THREADS * ROUNDS * 3
 
+    def error(self, reqId: Any, *args: Any) -> None:
+        self.trace.add("error", about=reqId)
+
     def ask(self, number: int) -> None:
         """One thread: contract details and symbols; a second request of details is made in the first one's end."""
         for each in range(ROUNDS):

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from typing import Any
 
 from ibapi.client import EClient
 from ibapi.wrapper import EWrapper
@@ -16,6 +17,9 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         EClient.__init__(self, self)
         self.trace = Trace()
         self.round = 0
+
+    def error(self, reqId: Any, *args: Any) -> None:
+        self.trace.add("error", about=reqId)
 
     def connectAck(self) -> None:
         self.trace.add("connectAck", round=self.round, connected=self.isConnected())

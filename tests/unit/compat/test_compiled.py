@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks import mixes
+from ibwire.compat._wrapper import Callbacks
 from ibwire.compat.dispatch import Dispatcher
-from ibwire.compat.wrapper import Callbacks, EWrapper
+from ibwire.compat.wrapper import EWrapper
 from ibwire.spec.registry import INCOMING
 from ibwire.types import incoming
 from ibwire.wire.codec import Codec, Role

@@ -1,4 +1,4 @@
-"""Programs against the simulated gateway, over a socket: threads, the end, coming back, exceptions, waiting requests."""
+"""Programs against the simulated gateway: threads, the end, coming back, exceptions, requests that wait."""
 
 from __future__ import annotations
 
@@ -72,7 +72,12 @@ def test_a_program_runs_and_comes_back_ten_times(gateway: Server) -> None:
 def test_requests_from_several_threads_all_arrive(gateway: Server) -> None:
     app = Program(last=81)
     app.connect("127.0.0.1", gateway.port, 2)
-    senders = [threading.Thread(target=lambda: [app.reqCurrentTime() for _ in range(20)]) for _ in range(4)]
+
+    def twenty() -> None:
+        for _ in range(20):
+            app.reqCurrentTime()
+
+    senders = [threading.Thread(target=twenty) for _ in range(4)]
     for sender in senders:
         sender.start()
     app.run()
