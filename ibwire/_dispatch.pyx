@@ -36,6 +36,7 @@ cdef enum:
     OP_BOOL = 4
     OP_STR = 5
     OP_BITS = 6
+    OP_PART = 7        # a message in the message
 
 cdef enum:
     MAX_ARGUMENTS = 20
@@ -66,6 +67,8 @@ cdef struct Field:
     bint nullable
     bint escaped
     int flags
+    int table
+    int inner
     PyObject *sizes    # Sizes, or NULL
 
 cdef struct Entry:
@@ -277,10 +280,11 @@ cdef class Route:
         self.calls = <Call *>calloc(len(calls) + 1, sizeof(Call))
         if self.fields is NULL or self.calls is NULL:
             raise MemoryError
-        for i, (code, reg, used, number_, wide, nullable, escaped, flag, decimal) in enumerate(fields):
+        for i, (code, reg, used, number_, wide, nullable, escaped, flag, decimal, table, inner) in enumerate(fields):
             self.fields[i].code, self.fields[i].reg, self.fields[i].used = code, reg, used
             self.fields[i].number, self.fields[i].wide, self.fields[i].nullable = number_, wide, nullable
             self.fields[i].escaped, self.fields[i].flags = escaped, flag
+            self.fields[i].table, self.fields[i].inner = table, inner
             if decimal and used:
                 self.fields[i].sizes = self.held(sizes[decimal])
         self.fields_count = len(fields)
@@ -408,18 +412,14 @@ cdef class Route:
             p = stop + 1
         return p == end
 
-    cdef Field *numbered(self, uint64_t wanted):
+    cdef Field *numbered(self, int table, uint64_t wanted):
         cdef int i
         for i in range(self.fields_count):
-            if <uint64_t>self.fields[i].number == wanted:
+            if self.fields[i].table == table and <uint64_t>self.fields[i].number == wanted:
                 return &self.fields[i]
         return NULL
 
     cdef int read_proto(self, const uint8_t *p, const uint8_t *end, PyObject **values) except -1:
-        cdef Field *f
-        cdef uint64_t key = 0, value = 0
-        cdef int64_t signed
-        cdef double found = 0
         cdef int i
         for reg in self.defaults:
             self.put(values, reg, self.init[reg])
@@ -427,12 +427,27 @@ cdef class Route:
             if self.flag_defaults[i] is None:
                 self.flag_defaults[i] = self.flag_makers[i](None)
             self.put(values, self.registers + i, self.flag_defaults[i])
+        return self.read_table(p, end, values, 0)
+
+    cdef int read_table(self, const uint8_t *p, const uint8_t *end, PyObject **values, int table) except -1:
+        # Calls itself for a message in the message: as deep as the tables are, whatever the payload says.
+        cdef Field *f
+        cdef uint64_t key = 0, value = 0
+        cdef int64_t signed
+        cdef double found = 0
         while p < end:
             if not varint(&p, end, &key):
                 return 0
-            f = self.numbered(key >> 3)
+            f = self.numbered(table, key >> 3)
             if f is NULL:
                 return 0
+            if f.code == OP_PART:
+                if key & 7 != 2 or not varint(&p, end, &value) or value > <uint64_t>(end - p):
+                    return 0
+                if not self.read_table(p, p + value, values, f.inner):
+                    return 0
+                p += value
+                continue
             if f.code == OP_FLOAT:
                 if key & 7 != 1 or end - p < 8:
                     return 0

@@ -70,6 +70,8 @@ class FlatField(NamedTuple):
     escaped: bool
     flags: int  # its place in FlatRoute.flags, -1: no flags
     decimal: str  # the name under which its size is converted, "" for what is no size
+    table: int  # of protobuf: the message it belongs to, 0 is the outermost
+    inner: int  # of protobuf: the message it is, -1: none
 
 
 class FlatCall(NamedTuple):
@@ -100,8 +102,10 @@ class _Flat:
         self.places: dict[int, int] = {}  # op -> its place in self.flags
         self.used: set[int] = set()
         self.bit_registers: set[int] = set()
+        self.tables: dict[int, int] = {}
+        self.inner: dict[int, int] = {}
         self.route: FlatRoute | None = None
-        ops: list[Any] = list(plan.text) if plan.dialect is Dialect.TEXT else _proto_ops(plan)
+        ops = list(plan.text) if plan.dialect is Dialect.TEXT else self._proto_ops(plan)
         if plan.row_hooks or plan.lists or plan.shape.size > MAX_REGISTERS or not all(_plain(op) for op in ops):
             return
         for op in ops:
@@ -116,6 +120,20 @@ class _Flat:
                     init[field.reg] = convert(field.decimal, init[field.reg])
             found = [call for call in calls if call is not None]
             self.route = FlatRoute(is_text, init, fields, found, self.flags)
+
+    def _proto_ops(self, plan: Plan) -> list[Any]:
+        """The fields of a message and of the messages in it, each after the one that it is in."""
+        assert plan.proto is not None
+        found: list[Any] = []
+        tables = [plan.proto]
+        for number, table in enumerate(tables):
+            for op in table.ops.values():
+                found.append(op)
+                self.tables[id(op)] = number
+                if op.table is not None:
+                    self.inner[id(op)] = len(tables)
+                    tables.append(op.table)
+        return found
 
     def _note_flags(self, op: Any) -> None:
         self.bit_registers.update(reg for reg, _ in op.bits)
@@ -143,6 +161,8 @@ class _Flat:
             escaped=text and op.rule != 0,
             flags=self.places.get(id(op), -1),
             decimal=self.plan.shape.regs[op.reg].path.rpartition(".")[2] if code is OpCode.DEC else "",
+            table=self.tables.get(id(op), 0),
+            inner=self.inner.get(id(op), -1),
         )
 
     def _call(self, step: Step) -> FlatCall | None:
@@ -202,6 +222,7 @@ _TEXT_CODE: Final = {
     ProtoCode.STRING: OpCode.STR,
     ProtoCode.BOOL: OpCode.BOOL,
     ProtoCode.BITS: OpCode.BITS,
+    ProtoCode.MESSAGE: OpCode.WHEN,  # a part of the message, as a condition's body is in text
 }
 _NATURAL: Final = {
     (ProtoCode.INT32, Kind.I32),
@@ -214,17 +235,12 @@ _NATURAL: Final = {
 _FLAT_OPS: Final = (OpCode.SKIP, OpCode.INT, OpCode.FLOAT, OpCode.DEC, OpCode.BOOL, OpCode.STR, OpCode.BITS)
 
 
-def _proto_ops(plan: Plan) -> list[ProtoOp]:
-    assert plan.proto is not None
-    return list(plan.proto.ops.values())
-
-
 def _plain(op: Op | ProtoOp) -> bool:
     if op.hook is not None or op.not_computed is not None:
         return False
     if isinstance(op, Op):
         return op.code in _FLAT_OPS and op.words is None and not op.unknown and op.sub is None
-    return op.code is ProtoCode.BITS or (op.code, op.kind) in _NATURAL
+    return op.code in (ProtoCode.BITS, ProtoCode.MESSAGE) or (op.code, op.kind) in _NATURAL
 
 
 def _flags(sub: Shape, init: list[Any], masks: dict[int, int], make: Make) -> Callable[[int | None], Any]:

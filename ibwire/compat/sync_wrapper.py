@@ -1,6 +1,6 @@
 """Requests that wait for their answer: TWSSyncWrapper, the official synchronous class, on our own machinery.
 
-The message loop runs in a thread; a request waits until its answer, or an error that ends it, has come.
+The message loop runs in a thread; a request waits for its answer, and an error alone does not end the wait.
 """
 
 from __future__ import annotations

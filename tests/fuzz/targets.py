@@ -100,7 +100,8 @@ def _chunks(options: int, wire: bytes) -> Iterator[bytes]:
 
 def run_stream(rings: tuple[Any, Any, Any], version: int, pieces: list[bytes]) -> tuple[Any, ...]:
     market_ring, log_ring, decoder_class = rings
-    ticks, orders, control = market_ring(1 << 14), log_ring(), log_ring()
+    most = max(64, sum(map(len, pieces)) // 4)  # no message of fewer bytes, with its length, makes two records
+    ticks, orders, control = market_ring(1 << most.bit_length()), log_ring(), log_ring()
     cursors = ticks.cursor(), orders.cursor(), control.cursor()
     decoder = decoder_class(version, ticks, orders, control)
     lost = ""
@@ -111,7 +112,7 @@ def run_stream(rings: tuple[Any, Any, Any], version: int, pieces: list[bytes]) -
             lost = exc.problem  # its excerpt shows what had come by then
             break
     stats = {k: v for k, v in decoder.stats.items() if k in ("messages", "bad_frames", "unknown", "extra")}
-    records = bytes(cursors[0].poll_bytes(1 << 14))
+    records = bytes(cursors[0].poll_bytes(most))
     return records, _entries(cursors[1]), _entries(cursors[2]), stats, decoder.watermark, lost
 
 

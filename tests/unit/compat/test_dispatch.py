@@ -78,7 +78,7 @@ def test_a_message_that_nobody_hears_is_not_decoded(server_version: int) -> None
     dispatcher.interpret(from_gateway("nextValidId", server_version, orderId=4))
     assert wrapper.heard == [("nextValidId", (4,))]
     assert dispatcher.skipped == 2
-    assert dispatcher.counts["tickPrice"] == 0 and dispatcher.codec.counts["nextValidId"] == 1
+    assert dispatcher.counts["tickPrice"] == 0 and dispatcher.counts["nextValidId"] == 1
 
 
 @FORMS
