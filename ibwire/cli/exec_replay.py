@@ -9,18 +9,15 @@ JOB is a JSON file: ``payloads`` (a file of length-prefixed payloads), ``segment
 
 import decimal
 import enum
+import importlib
 import inspect
 import json
 import sys
 import time
 
-from ibapi.client import EClient
-from ibapi.wrapper import EWrapper
-
-try:
-    from ibapi.server_versions import MAX_CLIENT_VER
-except ImportError:  # 9.81 keeps it elsewhere
-    from ibapi.client import MAX_CLIENT_VER  # type: ignore[no-redef, attr-defined, unused-ignore]
+PACKAGE = "ibapi"  # whichever that is here
+EClient = importlib.import_module(f"{PACKAGE}.client").EClient
+EWrapper = importlib.import_module(f"{PACKAGE}.wrapper").EWrapper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +75,15 @@ class Feed:
         pass
 
 
+def max_server_version() -> int:
+    """The highest server version that the package announces."""
+    for name in ("server_versions", "client"):  # 9.81 has it in the second
+        found = getattr(importlib.import_module(f"{PACKAGE}.{name}"), "MAX_CLIENT_VER", None)
+        if found is not None:
+            return int(found)
+    raise ImportError(f"{PACKAGE} does not say which server versions it knows")
+
+
 def signatures() -> "dict[str, list[str]]":
     """Every callback of the package with its parameter names, without self."""
     found = {}
@@ -105,10 +111,8 @@ def connected(wrapper: "Any", feed: Feed) -> "Any":
         client._ibwire_open = lambda host, port, options: feed
         client.connect("127.0.0.1", 4002, 0)  # nowhere: the feed is there already
         return client
-    from ibapi.decoder import Decoder
-
     client.serverVersion_ = feed.server_version
-    client.decoder = Decoder(wrapper, feed.server_version)
+    client.decoder = importlib.import_module(f"{PACKAGE}.decoder").Decoder(wrapper, feed.server_version)
     client.msg_queue = feed
     client.isConnected = lambda: False
     client.disconnect = lambda: None
@@ -217,10 +221,10 @@ def measure(parts: "list[tuple[int, list[bytes]]]", callbacks: "dict[str, list[s
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
-    import ibapi
-
-    result = {"version": getattr(ibapi, "__version__", ""), "max_server_version": MAX_CLIENT_VER}
-    if max((version for version, _ in job["segments"]), default=0) <= MAX_CLIENT_VER:
+    highest = max_server_version()
+    version = getattr(importlib.import_module(PACKAGE), "__version__", "")
+    result = {"version": version, "max_server_version": highest}
+    if max((version for version, _ in job["segments"]), default=0) <= highest:
         callbacks = job["signatures"] or signatures()
         payloads = read_payloads(job["payloads"])
         parts = []

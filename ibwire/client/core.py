@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
+from ibwire.client.intake import Intake, Pending
+from ibwire.client.orders import Orders, handle_type
 from ibwire.config import Settings
 from ibwire.errors import ConnectError, ForkedClient, IbwireError, RequestError, SessionLost, WaitTimeout, WrongThread
 from ibwire.io import clock
 from ibwire.io.dispatch import Dispatcher
 from ibwire.io.pump import Pump
 from ibwire.io.wait import Bell
-from ibwire.client.intake import Intake, Pending
-from ibwire.client.orders import Orders, handle_type
 from ibwire.spec.errorcodes import FARM_OK
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.orders import OrderTable

@@ -16,7 +16,7 @@ from ibapi.client import EClient
 from ibapi.execution import ExecutionFilter
 from ibapi.scanner import ScannerSubscription
 from ibapi.wrapper import EWrapper
-from tracing import PATIENCE_S, Trace, arguments, order, stock
+from tracing import PATIENCE_S, Trace, arguments, order, stock  # type: ignore[import-not-found]
 
 ACCOUNT = "DU0000001"
 APPLE = 265598

@@ -5,8 +5,8 @@ from typing import Any
 
 from ibapi.client import EClient
 from ibapi.wrapper import EWrapper
-from tracing import arguments
-from trading import Trade, trade
+from tracing import arguments  # type: ignore[import-not-found]
+from trading import Trade, trade  # type: ignore[import-not-found]
 
 
 class Program(Trade, EWrapper, EClient):  # type: ignore[misc, unused-ignore]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ibapi.client import EClient
 from ibapi.wrapper import EWrapper
-from tracing import PATIENCE_S, Trace, arguments, stock
+from tracing import PATIENCE_S, Trace, arguments, stock  # type: ignore[import-not-found]
 
 THREADS = 4
 ROUNDS = 25

@@ -6,7 +6,7 @@ from typing import Any
 
 from ibapi.client import EClient
 from ibapi.wrapper import EWrapper
-from tracing import Trace, arguments, order, stock
+from tracing import Trace, arguments, order, stock  # type: ignore[import-not-found]
 
 TIME_LIMIT_S = 10
 CALLBACKS = (

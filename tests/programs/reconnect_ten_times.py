@@ -6,7 +6,7 @@ from typing import Any
 
 from ibapi.client import EClient
 from ibapi.wrapper import EWrapper
-from tracing import Trace, arguments
+from tracing import Trace, arguments  # type: ignore[import-not-found]
 
 TIMES = 10
 TIME_LIMIT_S = 20

@@ -6,7 +6,7 @@ Everything happens in callbacks, as in the official samples; the program's own m
 import threading
 from typing import Any
 
-from tracing import Trace, order, stock
+from tracing import Trace, order, stock  # type: ignore[import-not-found]
 
 TIME_LIMIT_S = 20
 

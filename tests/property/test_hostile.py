@@ -162,7 +162,10 @@ def test_less_than_a_raw_id(proto: Stream) -> None:
         (b"1\x006\x009\x001\x00" + b"1" * 600 + b"\x00300\x001\x00", "price", 8),
         (b"1\x006\x009\x001\x00187.\xe943\x00300\x001\x00", "price", 8),
     ],
-    ids=["missing", "without end", "word", "two points", "comma", "space", "underscore", "overflow", "exponent", "NaN size", "600 digits", "Latin-1"],
+    ids=[
+        *("missing", "without end", "word", "two points", "comma", "space", "underscore", "overflow", "exponent"),
+        *("NaN size", "600 digits", "Latin-1"),
+    ],
 )
 def test_broken_fields(text: Stream, payload: bytes, field: str, offset: int) -> None:
     error = refused(payload)
