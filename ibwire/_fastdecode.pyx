@@ -47,7 +47,11 @@ cdef extern from *:
     unsigned int ctz "IBW_CTZ"(uint64_t x) noexcept nogil
     uint32_t bswap32 "IBW_BSWAP32"(uint32_t x) noexcept nogil
 
-# Shared with wire/plan.py (OpCode) and wire/hot.py.
+# Shared with wire/plan.py (most_elements, OpCode) and wire/hot.py.
+cdef enum:
+    FREE_ELEMENTS = 1 << 16
+    BYTES_PER_ELEMENT = 32
+
 cdef enum:
     OP_SKIP = 0
     OP_INT = 1
@@ -223,6 +227,7 @@ cdef struct Ctx:
     uint8_t *rec
     uint32_t flags
     uint32_t seen          # a bit for each optional struct that came
+    int64_t elements_left  # of lists
     Slot *slots
     Plan *plan
     ProtoOp *last          # the newest field of the protobuf message that is being read
@@ -254,6 +259,10 @@ cdef inline uint32_t length4(const uint8_t *p) noexcept nogil:
     cdef uint32_t x
     memcpy(&x, p, 4)
     return bswap32(x)
+
+
+cdef inline int64_t most_elements(size_t payload_bytes) noexcept nogil:
+    return FREE_ELEMENTS + <int64_t>(payload_bytes // BYTES_PER_ELEMENT)
 
 
 cdef inline uint64_t digits8(uint64_t x, unsigned int n) noexcept nogil:
@@ -693,6 +702,9 @@ cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
                 return BAD
             if whole < 0 or whole > c.end - at - 1:
                 return BAD
+            c.elements_left -= whole
+            if c.elements_left < 0:
+                return BAD
             if op.slot != NO_SLOT:
                 c.slots[op.slot].number = <double>whole
                 c.slots[op.slot].is_text = False
@@ -1002,6 +1014,10 @@ cdef int proto_field(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nog
         if read_varint(c, end, &size) != OK or size > <uint64_t>(end - c.p):
             return BAD
         inner = &c.plan.tables[op.sub]
+        if op.code != P_MESSAGE:
+            c.elements_left -= 1
+            if c.elements_left < 0:
+                return BAD
         if op.aux and c.seen:   # a second optional struct: which one fills a place is the twin's to say
             c.flags |= REC_ODD
         c.seen |= <uint32_t>op.aux
@@ -1395,6 +1411,7 @@ cdef class StreamDecoder:
         cdef uint32_t flags
         cdef int i
         c.slots = self.slots
+        c.elements_left = 0   # lists are for the general way
         while n - at > 4 + PAD:
             length = length4(data + at)
             if not likely(4 < length <= n - at - 4 - PAD and length <= MAX_PAYLOAD):
@@ -1467,6 +1484,7 @@ cdef class StreamDecoder:
         c.start = payload
         c.flags = 0
         c.seen = 0
+        c.elements_left = most_elements(n)
         if self.raw_ids:
             if n < 4:
                 self.bad(payload, n, recv_ns, 0, NULL)
@@ -1761,6 +1779,7 @@ cdef object text_value(_TextOp op, const uint8_t *p, int n):
 cdef class _TextCursor:
     cdef const uint8_t *p
     cdef const uint8_t *end
+    cdef int64_t elements_left
     cdef bint bad
 
 
@@ -1806,6 +1825,9 @@ cdef bint text_run(list ops, list regs, _TextCursor c, make) except -1:
                 continue
             if whole < 0 or whole > c.end - c.p:
                 return False
+            c.elements_left -= whole
+            if c.elements_left < 0:
+                return False
             if whole == 0:
                 continue
             elements = []
@@ -1843,6 +1865,7 @@ def text_decode(plan, payload not None, Py_ssize_t start, make):
     padded = data + b"\0\0\0\0\0\0\0\0"
     c.p = <const uint8_t *><const char *><bytes>padded + start
     c.end = <const uint8_t *><const char *><bytes>padded + len(data)
+    c.elements_left = most_elements(len(data))
     if not text_run(ops, regs, c, make):
         return None
     for hook in plan.row_hooks:
@@ -1932,7 +1955,7 @@ cdef object converted(_FieldOp op, value):
     return value
 
 
-cdef bint proto_run(dict table, list regs, Ctx *c, const uint8_t *end, make, Py_ssize_t *unknown) except -1:
+cdef bint proto_run(dict table, list regs, Ctx *c, const uint8_t *end, make, Py_ssize_t *unknown, dict maps) except -1:
     cdef uint64_t key = 0, size = 0
     cdef _FieldOp op
     cdef int wire
@@ -1989,18 +2012,26 @@ cdef bint proto_run(dict table, list regs, Ctx *c, const uint8_t *end, make, Py_
             if op.code == P_MESSAGE:
                 if op.presence >= 0:
                     regs[op.presence] = True
-                if not proto_run(op.table, regs, c, stop, make, unknown):
+                if not proto_run(op.table, regs, c, stop, make, unknown, maps):
                     return False
                 continue
+            c.elements_left -= 1
+            if c.elements_left < 0:
+                return False
             inner = fresh(op.init, op.lists)
-            if not proto_run(op.table, inner, c, stop, make, unknown):
+            if not proto_run(op.table, inner, c, stop, make, unknown, maps):
                 return False
             made = make(op.shape.name, op.shape.names, values_of(op.shape, inner, 0, make))
             if not regs[op.reg]:
                 regs[op.reg] = []
-            elif op.code == P_MAP:
-                regs[op.reg] = [e for e in regs[op.reg] if e.tag != made.tag]
-            regs[op.reg].append(made)
+            elements = regs[op.reg]
+            if op.code == P_MAP:  # the last value of a key counts
+                places = maps.setdefault((id(regs), op.reg), (regs, {}))[1]
+                at = places.setdefault(made.tag, len(elements))
+                if at < len(elements):
+                    elements[at] = made
+                    continue
+            elements.append(made)
             continue
         value = scalar_value(op, op.code, c, end)
         if value is not NotImplemented:
@@ -2029,7 +2060,8 @@ def proto_decode(plan, payload not None, Py_ssize_t start, make):
     memset(&c, 0, sizeof(c))
     c.p = <const uint8_t *><const char *>padded + start
     end = <const uint8_t *><const char *>padded + len(padded) - 8
-    if not proto_run(table, regs, &c, end, make, &unknown):
+    c.elements_left = most_elements(len(padded) - 8)
+    if not proto_run(table, regs, &c, end, make, &unknown, {}):
         return None
     for hook in plan.row_hooks:
         hook.decode(regs, plan.shape.index, make)

@@ -84,6 +84,19 @@ PROTO_KIND: Final[dict[Kind, str]] = {
 }
 
 
+FREE_ELEMENTS: Final = 1 << 16
+BYTES_PER_ELEMENT: Final = 32
+
+
+def most_elements(payload_bytes: int) -> int:
+    """How many list elements a payload may make, so that a hostile one cannot fill memory with empty objects.
+
+    No gateway comes near: its bars and ticks take more than :data:`BYTES_PER_ELEMENT` bytes each, and other lists are
+    shorter than :data:`FREE_ELEMENTS`.
+    """
+    return FREE_ELEMENTS + payload_bytes // BYTES_PER_ELEMENT
+
+
 class Profile(enum.Enum):
     """What an unset value looks like to the reader of a decoded message."""
 

@@ -13,7 +13,18 @@ from typing import Any
 from ibwire.errors import ProtocolError, RequestError
 from ibwire.spec.model import ALWAYS, IF_TRUE, Kind
 from ibwire.wire import values, varint
-from ibwire.wire.plan import SENTINEL, Make, Plan, ProtoCode, ProtoOp, ProtoSub, ProtoTable, build, computed
+from ibwire.wire.plan import (
+    SENTINEL,
+    Make,
+    Plan,
+    ProtoCode,
+    ProtoOp,
+    ProtoSub,
+    ProtoTable,
+    build,
+    computed,
+    most_elements,
+)
 
 _DOUBLE = struct.Struct("<d")
 _WIRE_TYPE = {
@@ -26,11 +37,13 @@ _WIRE_TYPE = {
 
 
 class _Parser:
-    __slots__ = ("data", "make", "name", "unknown")
+    __slots__ = ("data", "elements_left", "make", "maps", "name", "unknown")
 
     def __init__(self, data: bytes, name: str, make: Make) -> None:
         self.data, self.name, self.make = data, name, make
         self.unknown = 0
+        self.elements_left = most_elements(len(data))
+        self.maps: dict[tuple[int, int], tuple[list[Any], dict[str, int]]] = {}  # where each key stands in its list
 
     def error(self, problem: str, field: str, offset: int) -> ProtocolError:
         return ProtocolError(problem, message_name=self.name, field=field, offset=offset, payload=self.data)
@@ -92,6 +105,9 @@ class _Parser:
             return stop
         if code in (ProtoCode.REPEATED, ProtoCode.MAP):
             start, stop = self.span(pos, end, op.name)
+            self.elements_left -= 1
+            if self.elements_left < 0:
+                raise self.error(f"more than {most_elements(len(self.data))} list elements", op.name, at)
             assert op.sub is not None
             self.element(op, op.sub, regs, start, stop)
             return stop
@@ -116,9 +132,14 @@ class _Parser:
         made = build(sub.shape, inner, 0, self.make)
         if not regs[op.reg]:
             regs[op.reg] = []
-        elif op.code is ProtoCode.MAP:  # the last value of a key counts
-            regs[op.reg] = [e for e in regs[op.reg] if e.tag != made.tag]
-        regs[op.reg].append(made)
+        elements = regs[op.reg]
+        if op.code is ProtoCode.MAP:  # the last value of a key counts
+            _, places = self.maps.setdefault((id(regs), op.reg), (regs, {}))
+            at = places.setdefault(made.tag, len(elements))
+            if at < len(elements):
+                elements[at] = made
+                return
+        elements.append(made)
 
     def packed(self, op: ProtoOp, wire_type: int, regs: list[Any], pos: int, end: int, at: int) -> int:
         code = ProtoCode(op.presence)

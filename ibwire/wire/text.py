@@ -12,14 +12,27 @@ from typing import Any
 from ibwire.errors import ProtocolError, RequestError
 from ibwire.spec.model import TextRule
 from ibwire.wire import values
-from ibwire.wire.plan import UNSET_DOUBLE, UNSET_INT, UNSET_LONG, Make, Op, OpCode, Plan, Shape, build, computed
+from ibwire.wire.plan import (
+    UNSET_DOUBLE,
+    UNSET_INT,
+    UNSET_LONG,
+    Make,
+    Op,
+    OpCode,
+    Plan,
+    Shape,
+    build,
+    computed,
+    most_elements,
+)
 
 
 class _Reader:
-    __slots__ = ("data", "name", "pos")
+    __slots__ = ("data", "elements_left", "name", "pos")
 
     def __init__(self, data: bytes, pos: int, name: str) -> None:
         self.data, self.pos, self.name = data, pos, name
+        self.elements_left = most_elements(len(data))
 
     def next(self, field: str) -> bytes:
         end = self.data.find(b"\0", self.pos)
@@ -136,6 +149,9 @@ def _repeat(op: Op, regs: list[Any], reader: _Reader, make: Make) -> None:
     left = len(reader.data) - reader.pos
     if count < 0 or count > left:
         raise reader.error(f"a count of {count} with {left} bytes left", op.name, at)
+    reader.elements_left -= count
+    if reader.elements_left < 0:
+        raise reader.error(f"more than {most_elements(len(reader.data))} list elements", op.name, at)
     sub = op.sub
     assert sub is not None
     if count == 0:

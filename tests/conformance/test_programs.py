@@ -20,11 +20,16 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ibwire.sim.gateway import Gateway
 from ibwire.sim.server import serve
+from ibwire.types import outgoing, structs
+from ibwire.wire.codec import Codec, Role
+from ibwire.wire.framing import frame
 
 from .known_differences import INCOMING
 from .oracle import REPOSITORY, VERSIONS, oracle_path
@@ -229,3 +234,33 @@ def test_a_generation(program: str, version: str, tally: Tally) -> None:
 def test_a_way_of_working(program: str, version: str, tally: Tally) -> None:
     theirs, ours = check(program, version, tally)
     assert theirs.result == ours.result
+
+
+def quotes(server_version: int) -> bytes:
+    """What a gateway sends to a client that looks at two stocks for a while."""
+    gateway = Gateway(seed=7, ticks_per_s=50)
+    session = gateway.connect("client", server_version)
+    session.receive(outgoing.StartApi(1, ""))
+    for reqId, symbol in enumerate(("AAPL", "MSFT"), 1):
+        stock = structs.Contract(symbol=symbol, secType="STK", exchange="SMART", currency="USD")
+        session.receive(outgoing.ReqContractDetails(reqId, stock))
+        session.receive(outgoing.ReqMktData(reqId, stock, "233"))
+    session.receive(outgoing.ReqAccountUpdates(True, ""))
+    gateway.advance(gateway.clock.now_ns + 20_000_000_000)
+    codec = Codec(server_version, Role.GATEWAY)
+    hello = frame(f"{server_version}\0".encode() + b"20260302 14:30:00 UTC\0")
+    return hello + b"".join(frame(codec.encode(message)) for message in session.take())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_exec_compare(version: str, tmp_path: Path) -> None:
+    file = tmp_path / "quotes"
+    file.write_bytes(quotes(AGREED[version]))
+    command = [sys.executable, "-m", "ibwire", "exec", "--compare", str(file), "--ibapi", str(oracle_path(version))]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert f"server version {AGREED[version]}" in lines[0]
+    called = [int(line.split()[-2].replace(",", "")) for line in lines[3:5]]
+    assert called[0] == called[1] > 1000
+    assert lines[-1] == f"callbacks  {called[0]:,} equal, 0 different"

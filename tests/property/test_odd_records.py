@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from ibwire.errors import ConsumerTooSlow, RequestError
+from ibwire.errors import ConsumerTooSlow, ProtocolError, RequestError
 from ibwire.ring import impl
 from ibwire.spec.records import FLAG_EXTRA, FLAG_LONG_NUMBER, FLAG_LONG_TEXT, FLAG_UNDECODABLE, FLAG_UNSET
 from ibwire.spec.registry import INCOMING
 from ibwire.types import incoming as m
 from ibwire.types import structs as s
+from ibwire.wire import varint as varint_codec
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import frame
-from ibwire.wire.plan import OpCode, interesting_versions, text_plan
+from ibwire.wire.plan import FREE_ELEMENTS, OpCode, interesting_versions, text_plan
 from tests.fuzz.targets import COMPILED, PLAIN, run_stream
 
 TICK_PRICE, TICK_SIZE, TICK_STRING, BY_TICK, PNL = 201, 202, 246, 299, 294
@@ -191,6 +192,54 @@ def test_every_list_element_takes_bytes() -> None:
     for row in INCOMING.values():
         for version in interesting_versions(row) if row.text is not None else ():
             assert empty(text_plan(row, version).text) == [], row.name
+
+
+def many(count: int) -> bytes:
+    """A frame of empty scanner elements."""
+    return proto(220, varint(1, 9)) + b"\x12\x00" * count
+
+
+def test_empty_elements_cannot_fill_memory() -> None:
+    assert len(Codec(225, Role.CLIENT).decode(many(FREE_ELEMENTS)).elements) == FREE_ELEMENTS
+    with pytest.raises(ProtocolError, match=r"more than .* list elements") as caught:
+        Codec(225, Role.CLIENT).decode(many(FREE_ELEMENTS + FREE_ELEMENTS // 8))
+    assert (caught.value.message_name, caught.value.offset > FREE_ELEMENTS) == ("scannerData", True)
+
+
+def test_empty_elements_of_text_cannot_fill_memory() -> None:
+    count = FREE_ELEMENTS + FREE_ELEMENTS // 8
+    payload = b"75\x009\x00SMART\x001\x00AAPL\x00100\x00" + b"%d\x00" % count + b"\x00" * count + b"0\x00"
+    with pytest.raises(ProtocolError, match=r"more than .* list elements"):
+        Codec(176, Role.CLIENT).decode(payload)
+
+
+@pytest.mark.parametrize("more", [0, 9000])
+def test_empty_elements_of_an_order_message(more: int) -> None:
+    conditions = b"\xa2\x06\x00" * (FREE_ELEMENTS + more)
+    length = bytearray()
+    varint_codec.write(len(conditions), length)
+    payload = proto(205, varint(1, 7), b"\x1a" + length + conditions)
+    plain, compiled = (run_stream(rings, 225, [frame(payload)]) for rings in (PLAIN, COMPILED))
+    assert compiled == plain
+    assert plain[3]["bad_frames"] == (more > 0)
+
+
+def test_the_last_value_of_a_key_counts() -> None:
+    pairs = [(b"a", b"1"), (b"b", b"2"), (b"a", b"3"), (b"c", b"4"), (b"b", b"5")]
+    params = b"".join(b"\xf2\x03" + bytes((6,)) + lengthed(1, k) + lengthed(2, v) for k, v in pairs)
+    payload = proto(205, varint(1, 7), lengthed(3, params))
+    found = Codec(225, Role.CLIENT).decode(payload).order.algoParams
+    assert [(p.tag, p.value) for p in found] == [("a", "3"), ("b", "5"), ("c", "4")]
+    assert records(225, payload) == b""
+
+
+def test_as_many_keys_as_there_may_be() -> None:
+    """Linear: with a search per key a frame of them would keep its reader busy for hours."""
+    pairs = b"".join(b"\xf2\x03" + bytes((7,)) + lengthed(1, b"%05d" % i) for i in range(FREE_ELEMENTS))
+    length = bytearray()
+    varint_codec.write(len(pairs), length)
+    payload = proto(205, varint(1, 7), b"\x1a" + length + pairs)
+    assert len(Codec(225, Role.CLIENT).decode(payload).order.algoParams) == FREE_ELEMENTS
 
 
 def test_an_error_in_a_list_of_plain_values_names_the_list() -> None:
