@@ -25,7 +25,11 @@ from ibwire.wire.framing import Framer, frame
 REPLAY: Final = Path(__file__).with_name("exec_replay.py")
 _SHOWN: Final = 3  # differences
 _MAX_TEXT: Final = 300
-_CLOCKED: Final = frozenset({"errorTime"})  # where the gateway sends none, the official client takes its own
+# Where the gateway sends no time, the official client takes its own; classes were renamed.
+_UNCOMPARED: Final = frozenset({"errorTime", "class"})
+
+
+Defaults = dict[str, dict[str, Any]]
 
 
 class CompareError(IbwireError):
@@ -34,8 +38,16 @@ class CompareError(IbwireError):
 
 @dataclass(slots=True)
 class Tally:
-    """How two traces compare."""
+    """How two traces compare.
 
+    Attributes
+    ----------
+    theirs, ours : class name -> attribute -> value of a new object. An attribute that no message carried has each
+        release's own: such two are equal.
+    """
+
+    theirs: Defaults = field(default_factory=dict)
+    ours: Defaults = field(default_factory=dict)
     equal: int = 0
     different: int = 0
     names: Counter[str] = field(default_factory=Counter)
@@ -44,29 +56,52 @@ class Tally:
     def add(self, number: int, theirs: list[Any], ours: list[Any]) -> None:
         """Compare the callbacks of one message."""
         for one, other in zip_longest(theirs, ours):
-            if one is not None and other is not None and one[0] == other[0] and same(one[1], other[1]):
+            if one is not None and other is not None and one[0] == other[0] and self.same(one[1], other[1]):
                 self.equal += 1
                 continue
             self.different += 1
             self.names[(one or other)[0]] += 1
             if self.different <= _SHOWN:
-                self.shown += [f"message {number}:", f"  ibapi   {_text(one, other)}", f"  ibwire  {_text(other, one)}"]
+                self.shown += [
+                    f"message {number}:",
+                    f"  ibapi   {self._text(one, other)}",
+                    f"  ibwire  {self._text(other, one)}",
+                ]
+
+    def same(self, theirs: Any, ours: Any) -> bool:
+        """Whether two values mean the same. Of objects, what both generations of a class have is compared."""
+        if isinstance(theirs, dict) and isinstance(ours, dict):
+            left, right = self.theirs.get(theirs.get("class", ""), {}), self.ours.get(ours.get("class", ""), {})
+            shared = (theirs.keys() & ours.keys()) - _UNCOMPARED
+            return (bool(shared) or theirs == ours) and all(
+                self.same(theirs[name], ours[name])
+                or (name in left and name in right and (theirs[name], ours[name]) == (left[name], right[name]))
+                for name in shared
+            )
+        if isinstance(theirs, list) and isinstance(ours, list):
+            return len(theirs) == len(ours) and all(map(self.same, theirs, ours))
+        return bool(theirs == ours)
+
+    def _text(self, call: list[Any] | None, other: list[Any] | None) -> str:
+        """A callback for people; of a long one, what is different."""
+        if call is None:
+            return "no callback"
+        name, arguments = call
+        if other is not None and other[0] == name:
+            arguments = self._unlike(arguments, other[1])
+        text = f"{name} {json.dumps(arguments)}"
+        return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 3] + "..."
+
+    def _unlike(self, one: Any, other: Any) -> Any:
+        if isinstance(one, dict) and isinstance(other, dict):
+            return {k: self._unlike(v, other[k]) for k, v in one.items() if k in other and not self.same(v, other[k])}
+        return one
 
     def lines(self) -> list[str]:
         """For people."""
         named = ", ".join(f"{name} {count:,}" for name, count in self.names.most_common(8))
         verdict = f"{self.equal:,} equal, {self.different:,} different{': ' + named if named else ''}"
         return [f"callbacks  {verdict}", *(f"  {line}" for line in self.shown)]
-
-
-def same(theirs: Any, ours: Any) -> bool:
-    """Whether two values mean the same. Of objects, what both generations of a class have is compared."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        shared = theirs.keys() & ours.keys() - _CLOCKED
-        return (bool(shared) or not (theirs and ours)) and all(same(theirs[name], ours[name]) for name in shared)
-    if isinstance(theirs, list) and isinstance(ours, list):
-        return len(theirs) == len(ours) and all(map(same, theirs, ours))
-    return bool(theirs == ours)
 
 
 def compare(file: str, folder: str | None, server_version: int | None, out: TextIO) -> int:
@@ -96,7 +131,7 @@ def compare(file: str, folder: str | None, server_version: int | None, out: Text
                 f"{file} is of server version {highest}; this ibapi knows versions up to {theirs['max_server_version']}"
             )
         ours = _side(work, "ibwire", segments, theirs["signatures"], None)
-        tally = Tally()
+        tally = Tally(theirs["defaults"], ours["defaults"])
         with (work / "ibapi.trace").open() as left, (work / "ibwire.trace").open() as right:
             for number, (one, other) in enumerate(zip(left, right, strict=True)):
                 tally.add(number, json.loads(one), json.loads(other))
@@ -178,20 +213,3 @@ def _table(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
         rows.append((name, f"{rate:,.0f}", f"{each:,.0f}", f"{side['callbacks']:,}", f"{side['exceptions']:,}"))
     rows.append(("times as fast", f"{theirs['best_ns'] / ours['best_ns']:.1f}", "", "", ""))
     return "\n".join(f"{row[0]:<16}" + "".join(f"{cell:>14}" for cell in row[1:]).rstrip() for row in rows)
-
-
-def _text(call: list[Any] | None, other: list[Any] | None) -> str:
-    """A callback for people; of a long one, what is different."""
-    if call is None:
-        return "no callback"
-    name, arguments = call
-    if other is not None and other[0] == name:
-        arguments = _unlike(arguments, other[1])
-    text = f"{name} {json.dumps(arguments)}"
-    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 3] + "..."
-
-
-def _unlike(one: Any, other: Any) -> Any:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {k: _unlike(v, other[k]) for k, v in one.items() if k in other and not same(v, other[k])}
-    return one

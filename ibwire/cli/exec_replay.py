@@ -28,6 +28,8 @@ LEAST_S = 0.5  # of timed passes, at least one
 LEAST_MESSAGES = 5000  # in a pass: a short file is taken several times
 _DROPPED = ("logAnswer",)  # no callback
 
+defaults: "dict[str, dict[str, Any]]" = {}  # class name -> attribute -> value, of the classes that occurred
+
 
 class Ended(Exception):
     """The payloads are at their end."""
@@ -155,7 +157,22 @@ def plain(value: "Any") -> "Any":
         return sorted(json.dumps(plain(item)) for item in value)
     if isinstance(value, dict):
         return sorted([json.dumps(plain(key)), plain(item)] for key, item in value.items())
+    note_defaults(type(value))
+    return {"class": type(value).__name__, **attributes(value)}
+
+
+def attributes(value: "Any") -> "dict[str, Any]":
     return {name: plain(item) for name, item in vars(value).items() if not name.startswith("_")}
+
+
+def note_defaults(cls: type) -> None:
+    """What a new object has: an attribute that no message carried."""
+    if cls.__name__ not in defaults:
+        defaults[cls.__name__] = {}
+        try:
+            defaults[cls.__name__] = attributes(cls())
+        except TypeError:
+            pass  # it cannot be made of nothing
 
 
 def read_payloads(path: str) -> "list[bytes]":
@@ -234,6 +251,7 @@ def main() -> None:
             at += count
         result["signatures"] = callbacks
         result["callbacks"], result["exceptions"] = trace(parts, callbacks, job["trace"])
+        result["defaults"] = defaults
         result["best_ns"], result["messages"] = measure(parts, callbacks)
     with open(job["result"], "w", encoding="utf-8") as file:
         json.dump(result, file)

@@ -264,3 +264,44 @@ def test_exec_compare(version: str, tmp_path: Path) -> None:
     called = [int(line.split()[-2].replace(",", "")) for line in lines[3:5]]
     assert called[0] == called[1] > 1000
     assert lines[-1] == f"callbacks  {called[0]:,} equal, 0 different"
+
+
+def printed(*lines: Line, defaults: Line | None = None) -> Trace:
+    return Trace("\n".join(json.dumps(line) for line in (*lines, {"defaults": defaults or {}}, {"result": {}})))
+
+
+def call(name: str, about: int, **args: Any) -> Line:
+    return {"name": name, "id": {"n": str(about)}, "args": args}
+
+
+def num(value: int) -> Line:
+    return {"n": str(value)}
+
+
+def new(a: int, b: int) -> Line:
+    """An object of a class whose b is 5 on the one side and 6 on the other."""
+    return {"o": "C", "v": {"a": a, "b": b}}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "count"),
+    [
+        ([call("pnl", 1, x=num(1))], [call("pnl", 1, x=num(2))], 1),
+        ([call("pnl", 1)], [], 1),
+        ([call("a", 1), call("b", 1)], [call("b", 1), call("a", 1)], 1),
+        ([call("a", 1), call("b", 2)], [call("b", 2), call("a", 1)], 0),
+        ([call("error", 1, errorString="x")], [call("error", 1, errorString="y")], 0),
+        ([call("error", 1, errorCode=num(1))], [call("error", 1, errorCode=num(2))], 1),
+        ([call("tickSize", 31, tickType=num(5))], [call("tickSize", 31, tickType=num(6))], 1),
+        ([call("tickSize", 31, size=num(5))], [call("tickSize", 31, size=num(6))], 0),
+        ([call("tickSize", 31, size=num(5))], [call("tickSize", 31, size="5")], 1),
+        ([call("x", 1, execId="a"), call("y", 1, execId="a")], [call("x", 1, execId="b"), call("y", 1, execId="b")], 0),
+        ([call("x", 1, execId="a"), call("y", 1, execId="a")], [call("x", 1, execId="b"), call("y", 1, execId="c")], 1),
+        ([call("x", 1, of=new(1, 5))], [call("x", 1, of=new(2, 6))], 1),
+        ([call("x", 1, of=new(1, 5))], [call("x", 1, of=new(1, 6))], 0),
+        ([call("x", 1, of=new(1, 5))], [call("x", 1, of=new(1, 7))], 1),
+    ],
+)
+def test_the_comparison_sees(theirs: list[Line], ours: list[Line], count: int) -> None:
+    one, other = printed(*theirs, defaults={"C": {"b": 5}}), printed(*ours, defaults={"C": {"b": 6}})
+    assert len(differences(one, other, "10.46.1")) == count

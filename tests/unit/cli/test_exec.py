@@ -365,7 +365,11 @@ def test_differences_are_counted_and_shown() -> None:
         (["#1"], ["#1", "#2"], False),
         ({}, {}, True),
         (None, {}, False),
+        ({"class": "Order", "a": "#0", "b": "#1"}, {"class": "Order", "a": "#9", "b": "#1"}, True),  # neither carried a
+        ({"class": "Order", "a": "#1", "b": "#1"}, {"class": "Order", "a": "#9", "b": "#1"}, False),
+        ({"class": "Other", "a": "#0"}, {"class": "Other", "a": "#9"}, False),
     ],
 )
 def test_same(theirs: object, ours: object, equal: bool) -> None:
-    assert exec_compare.same(theirs, ours) is equal
+    tally = exec_compare.Tally({"Order": {"a": "#0"}}, {"Order": {"a": "#9"}})
+    assert tally.same(theirs, ours) is equal
