@@ -64,7 +64,7 @@ bench-full:  ## every figure, long; results kept in .benchmarks
 
 fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call script,tools/fuzz.py)
-	$(BOOTSTRAP) --extras test
+	$(BOOTSTRAP) --extras test,fuzz
 	rm -rf $(SANITIZED)
 	IBWIRE_SANITIZE=1 $(PY) setup.py --quiet build --build-base $(SANITIZED) --build-lib $(SANITIZED)/lib
 	LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
