@@ -401,29 +401,25 @@ cdef inline int read_int(const uint8_t *p, int n, int64_t *out) noexcept nogil:
     return slow_int(p, n, out)
 
 
-cdef inline int read_float(const uint8_t *p, int n, bint words, double *out, int *digits, int *significant) noexcept nogil:
-    # n >= 1 bytes at p: plain digits with at most one point in one load, everything else slowly.
+cdef inline int plain_number(const uint8_t *p, int n, double *out) noexcept nogil:
+    # Plain digits with at most one point, one to seven characters, in one load. Returns the digits after the point;
+    # BAD says only that it is not that.
     cdef uint64_t y, other, mask, low
     cdef unsigned int point, after
-    if n < 8:
-        mask = (<uint64_t>1 << (8 * n)) - 1
-        y = (load8(p) ^ <uint64_t>0x3030303030303030) & mask
-        other = (((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y) & <uint64_t>0x8080808080808080
-        if not other:
-            out[0] = <double>digits8(y, n)
-            digits[0] = 0
-            significant[0] = n
-            return OK
-        point = ctz(other) >> 3
-        if not (other & (other - 1)) and p[point] == 46 and n > 1:
-            low = (<uint64_t>1 << (8 * point)) - 1
-            y = (y & low) | ((y >> 8) & ~low)
-            after = n - 1 - point
-            out[0] = <double>digits8(y, n - 1) / POW10[after]
-            digits[0] = after
-            significant[0] = n - 1
-            return OK
-    return slow_float(p, n, words, out, digits, significant)
+    mask = <uint64_t>0x00FFFFFFFFFFFFFF >> (56 - 8 * n)
+    y = (load8(p) ^ <uint64_t>0x3030303030303030) & mask
+    other = (((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y) & <uint64_t>0x8080808080808080
+    if not other:
+        out[0] = <double>digits8(y, n)
+        return 0
+    point = ctz(other) >> 3
+    if other & (other - 1) or p[point] != 46 or n < 2:
+        return BAD
+    low = (<uint64_t>1 << (8 * point)) - 1
+    y = (y & low) | ((y >> 8) & ~low)
+    after = n - 1 - point
+    out[0] = <double>digits8(y, n - 1) / POW10[after]
+    return <int>after
 
 
 cdef inline void put_int(Ctx *c, int store, uint16_t dst, int64_t value) noexcept nogil:
@@ -520,7 +516,7 @@ cdef int text_field(Ctx *c, Op *op, const uint8_t *p, int n) noexcept nogil:
             elif op.store:
                 put_int(c, op.store, op.dst, whole & op.aux if code != OP_BOOL else whole != 0)
     elif code == OP_FLOAT or code == OP_DEC:
-        if text_number(c, op, p, n, &number) != OK:
+        if odd_number(c, op, p, n, &number) != OK:
             return BAD
     elif code == OP_STR and op.store:
         put_text(c, op.store, op.dst, op.dst2, op.aux, p, n, op.flags & F_ESCAPED)
@@ -567,33 +563,16 @@ cdef inline bint is_exact(double number, int digits, int significant) noexcept n
     return significant <= EXACT_DIGITS and digits <= 127 and number - number == 0
 
 
-cdef inline int text_number(Ctx *c, Op *op, const uint8_t *p, int n, double *out) noexcept nogil:
-    # Any number of any shape.
-    if 0 < n < 8 and op.store == STORE_F64 and op.dst2 != NO_DST and not op.flags & (F_NOT_COMPUTED | F_NEGATIVE):
-        if plain_number(c, op.dst, op.dst2, p, n) == OK:
-            out[0] = (<double *>(c.rec + op.dst))[0]
-            return OK
-    return odd_number(c, op, p, n, out)
-
-
-cdef inline int plain_number(Ctx *c, uint16_t dst, uint16_t dst2, const uint8_t *p, int n) noexcept nogil:
-    # Plain digits with at most one point, one to seven characters, in one load; BAD says only that it is not that.
-    cdef uint64_t y, other, mask, low
-    cdef unsigned int point, after
-    mask = <uint64_t>0x00FFFFFFFFFFFFFF >> (56 - 8 * n)
-    y = (load8(p) ^ <uint64_t>0x3030303030303030) & mask
-    other = (((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y) & <uint64_t>0x8080808080808080
-    if not other:
-        (<double *>(c.rec + dst))[0] = <double>digits8(y, n)
-        c.rec[dst2] = 0
-        return OK
-    point = ctz(other) >> 3
-    if other & (other - 1) or p[point] != 46 or n < 2:
+cdef inline int kept_number(Ctx *c, uint16_t dst, uint16_t dst2, const uint8_t *p, int n) noexcept nogil:
+    # The usual number, stored with its digits after the point; BAD: not that, nothing is stored.
+    cdef int after
+    cdef double number
+    if not likely(0 < n < 8):
         return BAD
-    low = (<uint64_t>1 << (8 * point)) - 1
-    y = (y & low) | ((y >> 8) & ~low)
-    after = n - 1 - point
-    (<double *>(c.rec + dst))[0] = <double>digits8(y, n - 1) / POW10[after]
+    after = plain_number(p, n, &number)
+    if after < 0:
+        return BAD
+    (<double *>(c.rec + dst))[0] = number
     c.rec[dst2] = <uint8_t>after
     return OK
 
@@ -645,7 +624,7 @@ cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
         at = base + ctz(mask)
         n = <int>(at - p)
         if fast == FAST_NUMBER:
-            if not 0 < n < 8 or plain_number(c, op.dst, op.dst2, p, n) != OK:
+            if kept_number(c, op.dst, op.dst2, p, n) != OK:
                 if odd_number(c, op, p, n, &number) != OK:
                     return BAD
         elif fast == FAST_HEAD:
@@ -810,7 +789,7 @@ cdef int proto_number_text(Ctx *c, ProtoOp *op, const uint8_t *p, int n) noexcep
         if op.store:
             put_int(c, op.store, op.dst, whole)
         return OK
-    if read_float(p, n, op.kind == K_F64, &number, &digits, &significant) != OK:
+    if slow_float(p, n, op.kind == K_F64, &number, &digits, &significant) != OK:
         return BAD
     if op.store == STORE_F64:
         (<double *>(c.rec + op.dst))[0] = number
@@ -937,7 +916,7 @@ cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil
                 if n < 0x80:
                     if n > end - p - 2:
                         return BAD
-                    if size_text(c, op, p + 2, n) != OK:
+                    if kept_number(c, op.dst, op.dst2, p + 2, n) != OK and proto_number_text(c, op, p + 2, n) != OK:
                         return BAD
                     p += 2 + n
                     last = op
@@ -949,29 +928,6 @@ cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil
         last = c.last
         p = c.p
     c.p = p
-    return OK
-
-
-cdef inline int size_text(Ctx *c, ProtoOp *op, const uint8_t *p, int n) noexcept nogil:
-    # Plain digits with at most one point, up to seven characters, in one load; the rest is odd.
-    cdef uint64_t y, other, mask, low
-    cdef unsigned int point, after = 0
-    if not likely(0 < n < 8):
-        return proto_number_text(c, op, p, n)
-    mask = (<uint64_t>1 << (8 * n)) - 1
-    y = (load8(p) ^ <uint64_t>0x3030303030303030) & mask
-    other = (((y & <uint64_t>0x7F7F7F7F7F7F7F7F) + <uint64_t>0x7676767676767676) | y) & <uint64_t>0x8080808080808080
-    if not other:
-        (<double *>(c.rec + op.dst))[0] = <double>digits8(y, n)
-    else:
-        point = ctz(other) >> 3
-        if other & (other - 1) or p[point] != 46 or n < 2:
-            return proto_number_text(c, op, p, n)
-        low = (<uint64_t>1 << (8 * point)) - 1
-        y = (y & low) | ((y >> 8) & ~low)
-        after = n - 1 - point
-        (<double *>(c.rec + op.dst))[0] = <double>digits8(y, n - 1) / POW10[after]
-    c.rec[op.dst2] = <uint8_t>after
     return OK
 
 

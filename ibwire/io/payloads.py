@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from ibwire.errors import ProtocolError, SessionLost
 from ibwire.io.link import Link
-
-_BATCH = 4096
 
 
 class PayloadLink:
@@ -19,7 +18,7 @@ class PayloadLink:
 
     Notes
     -----
-    ``receive`` belongs to one thread; everything else may be called from any.
+    ``receive_many`` belongs to one thread; everything else may be called from any.
 
     Raises
     ------
@@ -31,8 +30,6 @@ class PayloadLink:
             host, port, connect_options=connect_options, records=False, start_api=False, start=False, **settings
         )
         self._cursor = self._link.control.cursor()
-        self._batch: list[Any] = []
-        self._next = 0
         self._error_told = False
         self._link.start()
 
@@ -57,41 +54,41 @@ class PayloadLink:
         """Send one payload. Raises SessionLost when the link is closed."""
         self._link.send(payload)
 
-    def receive(self, timeout_ms: int) -> bytes | None:
-        """The next payload; None when none came in time.
+    def receive_many(self, timeout_ms: int, most: int) -> list[bytes]:
+        """The payloads that came, in wire order; an empty list when none came in time.
+
+        Parameters
+        ----------
+        timeout_ms : how long to wait for the first one; what is there is handed over at once.
+        most : how many at a time, at least 1; they no longer count towards the backlog limit.
 
         Raises
         ------
         SessionLost : the link is closed and everything was taken. ProtocolError : once before that, if it closed
         because of what the peer sent.
         """
-        if self._next < len(self._batch):
-            payload: bytes = self._batch[self._next].payload
-            self._next += 1
-            return payload
         link = self._link
         while True:
             seen = link.bell.count
             closed = link.closed  # looked at before the ring: what came before the end is still delivered
-            self._batch = self._cursor.poll(_BATCH)
-            self._next = 0
-            if self._batch:
-                self._next = 1
-                first: bytes = self._batch[0].payload
-                return first
+            if entries := self._cursor.poll(most):
+                return [entry.payload for entry in entries]
             if closed:
                 raise self._ended()
             if not link.bell.wait(seen, timeout_ms) and not link.closed:
-                return None
+                return []
 
     def _ended(self) -> Exception:
+        """What ended the link, as an exception of its own: raising the link's would tie these frames to the link."""
         ending = self._link.ending
-        error = ending.error if ending is not None else SessionLost("the connection ended")
+        if ending is None:
+            return SessionLost("the connection ended")
+        error = ending.error
         if isinstance(error, ProtocolError) and not self._error_told:
             self._error_told = True
-            return error
-        return error if isinstance(error, SessionLost) else SessionLost(str(error))
+            return copy(error)
+        return copy(error) if isinstance(error, SessionLost) else SessionLost(str(error))
 
     def close(self) -> None:
-        """Close the link; a waiting :meth:`receive` ends. Any thread, any number of times."""
+        """Close the link; a waiting :meth:`receive_many` ends. Any thread, any number of times."""
         self._link.close()
