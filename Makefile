@@ -49,18 +49,20 @@ conformance:  ## against the official packages and recorded traffic ($IBWIRE_CAP
 
 bench:  ## first figures, in a few minutes
 	$(BOOTSTRAP) --extras test
-	@IBWIRE_ORACLES="$(ORACLES)" $(PY) tools/oracles.py 10.46.1
+	@IBWIRE_ORACLES="$(ORACLES)" $(PY) tools/oracles.py 10.46.1 ib_async
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest benchmarks/test_decode.py --benchmark-columns=min,median,iqr,rounds $(ARGS)
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --byte-loops
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.compat_report
 
 bench-full:  ## every figure, long; results kept in .benchmarks
 	$(BOOTSTRAP) --extras test
-	@IBWIRE_ORACLES="$(ORACLES)" $(PY) tools/oracles.py 10.46.1
+	@IBWIRE_ORACLES="$(ORACLES)" $(PY) tools/oracles.py 10.46.1 ib_async
 	IBWIRE_BENCH_FULL=1 IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest benchmarks/test_decode.py --benchmark-autosave \
 		--benchmark-min-rounds=20 $(ARGS)
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --runs 15 --count 1000000
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --runs 15 --count 1000000 --byte-loops
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.compat_report --runs 15 --peer-flood-runs 7
 
 fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call script,tools/fuzz.py)

@@ -63,6 +63,7 @@ WORLD: dict[str, tuple[str, ...]] = dict.fromkeys(WORLD_MODULES, ("io", "sim.ser
 WORLD["asyncio"] = ("aio", "io", "sim.server", "cli", "testing")
 # What is not in the standard library, and who may import it.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    "google": ("compat",),
     "numpy": ("ring",),
     "pytest": ("testing",),
 }

@@ -407,3 +407,48 @@ NAMED_WHEN_NOT_CONNECTED: Final = (
     "reqHistoricalData",
     "reqMktData",
 )
+
+# The protobuf twins. A callback is named like its message, "ProtoBuf" added, and its parameter likewise with "Proto";
+# a request "req" and its message without "Request". What differs, by message or, for a request, by method:
+TWIN_CALLBACKS: Final[dict[str, str]] = {
+    "AccountUpdateTime": "updateAccountTime",
+    "AccountValue": "updateAccountValue",
+    "ErrorMessage": "error",
+    "MarketDataType": "updateMarketDataType",
+    "MarketDepth": "updateMarketDepth",
+    "MarketDepthL2": "updateMarketDepthL2",
+    "NewsBulletin": "updateNewsBulletin",
+    "PortfolioValue": "updatePortfolio",
+}
+# Two messages share a protobuf form; the second has a callback of its own.
+TWIN_CALLBACKS_BY_ROW: Final[dict[str, str]] = {"bondContractData": "bondContractData"}
+TWIN_PARAMETERS: Final[dict[str, str]] = {"executionDetailsEnd": "executionDetailsProto"}
+TWIN_REQUESTS: Final[dict[str, str]] = {
+    "AccountDataRequest": "reqAccountUpdates",
+    "CalculateImpliedVolatilityRequest": "calculateImpliedVolatility",
+    "CalculateOptionPriceRequest": "calculateOptionPrice",
+    "CancelOrderRequest": "cancelOrder",
+    "ExecutionRequest": "reqExecutions",
+    "ExerciseOptionsRequest": "exerciseOptions",
+    "FAReplace": "replaceFA",
+    "ManagedAccountsRequest": "reqManagedAccts",
+    "PlaceOrderRequest": "placeOrder",
+    "QueryDisplayGroupsRequest": "queryDisplayGroups",
+    "SetServerLogLevelRequest": "setServerLogLevel",
+    "StartApiRequest": "startApi",
+    "SubscribeToGroupEventsRequest": "subscribeToGroupEvents",
+    "TickByTickRequest": "reqTickByTickData",
+    "UnsubscribeFromGroupEventsRequest": "unsubscribeFromGroupEvents",
+    "UpdateConfigRequest": "updateConfig",
+    "UpdateDisplayGroupRequest": "updateDisplayGroup",
+    "VerifyMessageRequest": "verifyMessage",
+    "VerifyRequest": "verifyRequest",
+}
+# The code that differs from the one of the ordinary request.
+TWIN_SEND_FAILED: Final[dict[str, str]] = {
+    "reqConfig": "REQCONFIG",
+    "reqManagedAccts": "ACCT",
+    "updateConfig": "UPDATECONFIG",
+}
+# Requests whose errors carry id 0, and not -1, where the message has none.
+TWIN_ID_ZERO: Final = ("cancelOrder", "placeOrder")

@@ -16,6 +16,7 @@ from ibwire.spec.model import MISSING, Call, Field, Kind, Row, Struct
 from ibwire.spec.registry import INCOMING, OUTGOING
 from ibwire.wire import codec, plan, values
 from tools import compat_tables as tables
+from tools import gen_twins
 
 COMPAT: Final = Path(__file__).resolve().parent.parent / "ibwire" / "compat"
 
@@ -318,6 +319,8 @@ def outputs() -> dict[Path, str]:
     """Path -> text of every generated file of ``ibwire/compat``."""
     return {
         COMPAT / "_objects.py": objects_module(),
+        COMPAT / "_proto_requests.py": gen_twins.requests_module(),
+        COMPAT / "_proto_wrapper.py": gen_twins.wrapper_module(),
         COMPAT / "_requests.py": requests_module(),
         COMPAT / "_wrapper.py": wrapper_module(),
         COMPAT / "const.py": constants_module(),

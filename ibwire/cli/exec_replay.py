@@ -57,10 +57,10 @@ class Feed:
         return len(self._payloads) - self.next
 
     # The link of ours.
-    def receive(self, timeout_ms: int) -> bytes:
+    def receive_many(self, timeout_ms: int, most: int) -> "list[bytes]":
         if self.next >= len(self._payloads):
             raise self.ended()
-        return self.get()
+        return [self.get()]  # one at a time: ``next`` tells which message a callback belongs to
 
     def ended(self) -> Exception:
         from ibwire.errors import SessionLost

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from ibwire.compat._generations import Convert, callback_for
+from ibwire.compat._proto_wrapper import TWINS
+from ibwire.compat.wrapper import own_twins
 from ibwire.spec.model import Call, Kind
 from ibwire.wire.calls import BoundCall, bind
 from ibwire.wire.plan import Dialect, Make, Op, OpCode, Plan, ProtoCode, ProtoOp, RegCond, Shape, build
@@ -33,14 +35,25 @@ class Step:
     names: tuple[str, ...]
 
 
+class Twin(NamedTuple):
+    """A callback that gets the whole protobuf message; ``parse`` raises ProtocolError for bytes that are none."""
+
+    parse: Callable[[bytes], Any]
+    callback: Callable[[Any], None]
+
+
 @dataclass(slots=True)
 class Route:
-    """What a message's decoder is and whom it calls; no steps: nobody listens. ``made`` counts."""
+    """What a message's decoder is and whom it calls; no steps and no twin: nobody listens. ``made`` counts.
+
+    ``twin`` is called before the steps.
+    """
 
     plan: Plan
     run: Callable[..., tuple[list[Any], int]]
     steps: list[Step]
     made: int = 0
+    twin: Twin | None = None
 
 
 def steps_of(plan: Plan, wrapper: Any, style: int | None) -> list[Step]:
@@ -53,6 +66,16 @@ def steps_of(plan: Plan, wrapper: Any, style: int | None) -> list[Step]:
             paths = call.args if call.args is not None else plan.shape.names
             found.append(Step(bound, call, callback, tuple(p.rpartition(".")[2].lstrip("*") for p in paths)))
     return found
+
+
+def twin_of(plan: Plan, wrapper: Any) -> Twin | None:
+    """The callback that gets the whole protobuf message; None where the wrapper does not override it."""
+    name = TWINS.get(plan.row.id)
+    if plan.dialect is not Dialect.PROTO or name is None or name not in own_twins(wrapper):
+        return None
+    from ibwire.compat.protobuf import _build  # google.protobuf, only where a program asks for it
+
+    return Twin(lambda body: _build.parse(plan.row.proto, body), lambda message: getattr(wrapper, name)(message))
 
 
 # ------------------------------------------------------------------------------------------------ flat routes

@@ -38,6 +38,7 @@ from ibwire.wire.plan import (
 _ROWS: Final[dict[str, Row]] = {row.name: row for row in OUTGOING.values() if row.direction is Direction.OUTGOING}
 _IDS: Final = ("reqId", "orderId", "tickerId")
 _LIMIT: Final = {Kind.I32: 1 << 31, Kind.I64: 1 << 63}
+_NEED_EXTRA_AUTH: Final = {name: SEND_FAILED[name] for name in ("verifyRequest", "verifyAndAuthRequest")}
 _PROFILES: Final = 2  # the advisor data type that no longer exists
 
 
@@ -56,8 +57,12 @@ class Encoder:
         self.server_version = server_version
         self._codec = Codec(server_version, Role.CLIENT)
 
-    def encode(self, name: str, values: tuple[object, ...]) -> bytes:
+    def encode(self, name: str, values: tuple[object, ...], *, extra_auth: bool = False) -> bytes:
         """The payload of a request; ``values`` are its row's fields in their order.
+
+        Parameters
+        ----------
+        extra_auth : whether the program said that it wants to be verified; without, two requests are refused.
 
         Raises
         ------
@@ -67,6 +72,11 @@ class Encoder:
         """
         row = _ROWS[name]
         reqId = request_id(row, values)
+        if not extra_auth and name in _NEED_EXTRA_AUTH:
+            code = _NEED_EXTRA_AUTH[name]
+            if name == "verifyRequest" and self._codec.dialect_of(row) is Dialect.TEXT:
+                code = SEND_FAILED["verifyMessage"]  # as the official client, which has it so in text alone
+            raise Refused(code, f"{name}: set extraAuth before the connection is made", reqId)
         try:
             self._refuse(name, dict(zip((f.name for f in row.fields), values, strict=True)))
             return self._encode(row, values)
@@ -110,7 +120,6 @@ class Encoder:
             if self._older_defaults(row, shape, regs, text) or changed:
                 message = build(shape, regs, 0, _bare)
         return self._codec.encode_row(row, message)
-
 
     def _older_defaults(self, row: Row, shape: Shape, regs: list[Any], text: bool) -> bool:
         """Objects of older releases hold False where the newest hold None: not set, so it needs no newer gateway."""

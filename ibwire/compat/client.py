@@ -14,6 +14,7 @@ from ibwire.compat._objects import Order as Order
 from ibwire.compat._objects import OrderCancel as OrderCancel
 from ibwire.compat._objects import ScannerSubscription as ScannerSubscription
 from ibwire.compat._older import OlderRequests, same_signature
+from ibwire.compat._proto_requests import ProtoRequests
 from ibwire.compat._requests import NAMED_WHEN_NOT_CONNECTED, SEND_FAILED
 from ibwire.compat.common import *  # noqa: F403
 from ibwire.compat.const import MAX_MSG_LEN as MAX_MSG_LEN
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 # The spec, the codec, sockets and threads are loaded when a program connects: importing this module stays cheap.
 
 _WAIT_MS: Final = 200  # between two calls of msgLoopTmo
+_AT_ONCE: Final = 4096  # payloads that the loop takes from the link at a time
 _PATIENCE: Final = 5  # Ctrl-C that often, and run() gives up
 
 
@@ -50,7 +52,7 @@ def _check(host: object, port: object, clientId: object) -> None:
 def _send_msg(self: object, msgId: int, msg: str) -> None: ...
 
 
-class EClient(OlderRequests):
+class EClient(OlderRequests, ProtoRequests):
     """The official client: connect, send requests, run the message loop.
 
     Parameters
@@ -244,27 +246,30 @@ class EClient(OlderRequests):
         if conn is None or decoder is None:
             return False
         dispatcher = decoder.dispatcher
-        receive, interpret, told = conn.payloads.receive, dispatcher.interpret, self.msgLoopRec
+        interpret, told = dispatcher.interpret, self.msgLoopRec
+        found: list[bytes] = []
         try:
             while self.conn is conn:
+                for payload in conn.waiting:  # one iterator: after Ctrl-C in a callback it goes on with the next one
+                    interpret(payload)
+                    told()
+                    if self.conn is not conn:
+                        return True
                 try:
-                    payload = receive(_WAIT_MS)
-                except SessionLost as end:
-                    end.__traceback__ = None  # the link keeps it, and its frames keep the link
+                    found = conn.payloads.receive_many(_WAIT_MS, _AT_ONCE)
+                except SessionLost:
                     return False
                 except ProtocolError as problem:
-                    problem.__traceback__ = None
                     self._ibwire_error(errors.BAD_LENGTH, str(problem))
                     return False
-                if payload is None:
+                if not found:
                     dispatcher.look()
                     self.msgLoopTmo()
                     return True
-                interpret(payload)
-                told()
+                conn.waiting = iter(found)
             return True
         finally:
-            del conn, receive  # a traceback shall not keep the connection
+            del conn, found  # a traceback shall not keep the connection and what it received
 
     def msgLoopTmo(self) -> None:
         """Called by :meth:`run` when nothing came for 200 ms; to be overridden."""
@@ -293,7 +298,7 @@ class EClient(OlderRequests):
         from ibwire.compat._sending import Refused, request_id
 
         try:
-            payload = encoder.encode(name, values)
+            payload = encoder.encode(name, values, extra_auth=bool(self.extraAuth))
         except Refused as problem:
             self._ibwire_report(problem.code, problem.text, problem.reqId)
             return
@@ -301,6 +306,23 @@ class EClient(OlderRequests):
             conn.payloads.send(payload)
         except SessionLost as problem:  # part of it may have gone out
             self._ibwire_report(SEND_FAILED[name], f"{name}: {problem}", request_id(name, values))
+
+    def _ibwire_send_twin(self, name: str, message: Any) -> None:
+        """Send a protobuf message that the program made; ``name`` is the method."""
+        if message is None:
+            return
+        from ibwire.compat._sending_proto import TWINS, Refused, encode, message_id
+
+        conn, version = self.conn, self.serverVersion_
+        if conn is None or version is None or not conn.isConnected():
+            self._ibwire_error(errors.NOT_CONNECTED, reqId=message_id(name, message))
+            return
+        try:
+            conn.payloads.send(encode(name, message, version, self.extraAuth))
+        except Refused as problem:
+            self._ibwire_report(problem.code, problem.text, problem.reqId)
+        except SessionLost as problem:  # part of it may have gone out
+            self._ibwire_report(TWINS[name].code, f"{name}: {problem}", message_id(name, message))
 
     @same_signature(_send_msg)
     def sendMsg(self, msgId: int | str, msg: str | None = None) -> None:

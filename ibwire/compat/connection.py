@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ibwire.compat import errors
@@ -97,11 +98,13 @@ class OpenConnection(Connection):
     Attributes
     ----------
     payloads : the link under it.
+    waiting : payloads that were taken from it and not yet delivered.
     """
 
     def __init__(self, client: EClient, link: Link) -> None:
         super().__init__(client.host, client.port)
         self.payloads = link
+        self.waiting: Iterator[bytes] = iter(())
         self._client = client
 
     @property

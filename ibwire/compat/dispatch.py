@@ -14,9 +14,10 @@ from typing import Any, Final
 from ibwire.compat import errors
 from ibwire.compat._clock import now_ms
 from ibwire.compat._generations import error_caller, size_conversion
-from ibwire.compat._routes import Route, Step, flat_route, steps_of, with_sizes
+from ibwire.compat._routes import Route, Step, flat_route, steps_of, twin_of, with_sizes
 from ibwire.compat.const import NO_VALID_ID
 from ibwire.compat.objects import make_official
+from ibwire.compat.wrapper import own_twins
 from ibwire.errors import ProtocolError
 from ibwire.spec.versions import PROTOBUF
 from ibwire.wire import impl
@@ -102,7 +103,12 @@ class Dispatcher:
         return +found
 
     def refresh(self) -> None:
-        """Look anew which callbacks the wrapper overrides, and of which generation it is."""
+        """Look anew which callbacks the wrapper overrides, and of which generation it is.
+
+        Raises ImportError where it overrides one that gets protobuf messages, and google.protobuf is not installed.
+        """
+        if own_twins(self.wrapper):
+            from ibwire.compat.protobuf import _build  # noqa: F401  now rather than at the first message
         self._convert = size_conversion(self.wrapper, self._sizes, self._error_style)
         self._make = make_official if self._convert is None else with_sizes(make_official, self._convert)
         self._forget()
@@ -137,8 +143,9 @@ class Dispatcher:
         if found is None:
             return None
         plan, run = found
-        route = Route(plan, run, steps_of(plan, self.wrapper, self._error_style))
-        if self._fast is not None:
+        steps = steps_of(plan, self.wrapper, self._error_style)
+        route = Route(plan, run, steps, twin=twin_of(plan, self.wrapper))
+        if self._fast is not None and route.twin is None:
             self._compile(wire_id, plan, route.steps)
         self._routes[wire_id] = route
         self._made.append(route)
@@ -178,14 +185,17 @@ class Dispatcher:
             if route is None:
                 self._report(errors.UNKNOWN_ID.code(), f"{errors.UNKNOWN_ID.msg()}: {wire_id}")
                 return
-            if not route.steps:
+            if not route.steps and route.twin is None:
                 self._skipped += 1
                 return
             regs, _ = route.run(route.plan, payload, start, self._make)
+            whole = route.twin.parse(payload[start:]) if route.twin is not None else None
         except ProtocolError as problem:
             self._report(errors.BAD_MESSAGE.code(), f"{errors.BAD_MESSAGE.msg()}: {problem}")
             return
         route.made += 1
+        if route.twin is not None:
+            route.twin.callback(whole)
         make, convert = self._make, self._convert
         for step in route.steps:
             when, each, callback = step.bound.when, step.bound.each, step.callback

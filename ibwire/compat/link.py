@@ -18,20 +18,22 @@ class Link(Protocol):
         """The gateway's time text of the handshake, as it came."""
 
     def is_open(self) -> bool:
-        """False once either side closed. Payloads that came before may still wait in :meth:`receive`."""
+        """False once either side closed. Payloads that came before may still wait in :meth:`receive_many`."""
 
     def send(self, payload: bytes) -> None:
         """Send one payload; the link adds its length. Any thread. Raises SessionLost when it is closed."""
 
-    def receive(self, timeout_ms: int) -> bytes | None:
-        """The next payload, None when none came in time. One thread; a KeyboardInterrupt gets through within 50 ms.
+    def receive_many(self, timeout_ms: int, most: int) -> list[bytes]:
+        """The payloads that came, at most so many, in wire order; empty when none came in time.
+
+        One thread; a KeyboardInterrupt gets through within 50 ms.
 
         Raises SessionLost when the link is closed and all payloads were taken, ProtocolError (once, before that)
         when it closed because its framing was lost.
         """
 
     def close(self) -> None:
-        """Close it, from any thread; twice does no harm. A waiting :meth:`receive` ends."""
+        """Close it, from any thread; twice does no harm. A waiting :meth:`receive_many` ends."""
 
 
 Connector = Callable[[str, int, str], Link]

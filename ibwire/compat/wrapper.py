@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 # Programs take these names from here too: ``from ibapi.wrapper import *``.
 from ibwire.compat._objects import CommissionAndFeesReport as CommissionAndFeesReport
@@ -12,10 +12,13 @@ from ibwire.compat._objects import DeltaNeutralContract as DeltaNeutralContract
 from ibwire.compat._objects import Execution as Execution
 from ibwire.compat._objects import Order as Order
 from ibwire.compat._objects import OrderState as OrderState
+from ibwire.compat._proto_wrapper import TWINS, ProtoCallbacks
 from ibwire.compat._wrapper import Callbacks
 from ibwire.compat.common import *  # noqa: F403
 from ibwire.compat.ticktype import TickType as TickType
 from ibwire.compat.utils import current_fn_name as current_fn_name
+
+_TWINS: Final = frozenset(TWINS.values())
 
 
 def _error(
@@ -23,12 +26,13 @@ def _error(
 ) -> None: ...
 
 
-class EWrapper(Callbacks):
+class EWrapper(Callbacks, ProtoCallbacks):
     """Every callback of the official class, each doing nothing until it is overridden.
 
     A message none of whose callbacks is overridden is not even decoded. Callbacks run on the thread that runs
     ``EClient.run``; objects that they get belong to the program, but for :class:`TickAttrib`: equal ones are one
-    object, and must not be changed.
+    object, and must not be changed. The callbacks that end in ``ProtoBuf`` get the whole message before the ordinary
+    ones, where it came in protobuf; to override one needs the extra ``ibwire[protobuf]``.
     """
 
     def error(self, reqId: int, *args: Any, **named: Any) -> None:
@@ -74,6 +78,17 @@ def overridden(wrapper: object, name: str) -> bool:
     return hasattr(wrapper, name)
 
 
+def own_twins(wrapper: object) -> set[str]:
+    """The callbacks that end in ``ProtoBuf`` which a wrapper defines.
+
+    What it merely answers to (``__getattr__``) does not count: a catch-all shall not need google.protobuf.
+    """
+    classes = [vars(cls) for cls in type(wrapper).__mro__ if not is_base(cls)]
+    return {n for names in (getattr(wrapper, "__dict__", ()), *classes) for n in names if n in _TWINS}
+
+
 def is_base(cls: type) -> bool:
     """Whether a class only declares callbacks."""
-    return cls in (Callbacks, EWrapper) or (cls.__name__ == "EWrapper" and cls.__module__.split(".")[0] == "ibapi")
+    if cls in (Callbacks, ProtoCallbacks, EWrapper):
+        return True
+    return cls.__name__ == "EWrapper" and cls.__module__.split(".")[0] == "ibapi"

@@ -36,6 +36,7 @@ LEFT_OUT_METHODS = {
     ("Decoder", "*"): "one method for each message, replaced by the spec's rows",
     ("EClient", "checkConnected"): "an internal of connect",
     ("EClient", "logRequest"): "an internal of its requests",
+    ("EClient", "useProtoBuf"): "the codec chooses the dialect",
     ("EClient", "validateAttachedOrdersParameters"): "an internal of placeOrder",
     ("EClient", "validateInvalidSymbols"): "an internal of connect",
     ("EClient", "validateOrderParameters"): "an internal of placeOrder",
@@ -48,7 +49,6 @@ DIFFERENT = {
     ("TWSSyncWrapper", "tickNews"): "named as EWrapper's",
 }
 MAKERS = ("create", "decode", "setLastTradeDate")  # one function for each protobuf object, replaced by the spec's rows
-PROTOBUF_TWIN = "ProtoBuf"  # not there yet
 
 
 def offered(package: str, path: str) -> dict[str, Any]:
@@ -103,8 +103,6 @@ FIRST = (
 
 def methods(cls: str, official: dict[str, list[str]], ours: dict[str, list[str]]) -> None:
     for name, parameters in official.items():
-        if name.endswith(PROTOBUF_TWIN) and name not in ours:
-            continue
         bases = (cls, "EClient") if cls == "TWSSyncWrapper" else (cls,)
         if any((base, name) in LEFT_OUT_METHODS for base in bases):
             assert name not in ours, f"{cls}.{name} is there: take it off the list"

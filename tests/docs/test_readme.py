@@ -111,6 +111,13 @@ def test_the_program_for_those_who_come_from_ibapi_runs_as_it_stands(tmp_path: P
     assert run("program.py", cwd=tmp_path) == expected
 
 
+def test_the_two_lines_that_change_are_those_of_the_program() -> None:
+    (diff,) = blocks("diff")
+    old, new = ([line[1:] for line in diff.splitlines() if line[0] == sign] for sign in "-+")
+    imports = dict(line.split("  # was: ")[::-1] for line in migrated()[0].splitlines() if "  # was: " in line)
+    assert len(old) == len(new) == 2 and [imports[line] for line in old] == new
+
+
 def test_the_same_program_with_its_old_imports_runs_through_exec(tmp_path: Path) -> None:
     source, expected = migrated()
     old = re.sub(r"from ibwire\.compat\.(\w+) import (\w+)  # was: .*", r"from ibapi.\1 import \2", source)

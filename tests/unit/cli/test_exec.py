@@ -169,6 +169,7 @@ def test_ibapi_is_compat(tmp_path: Path) -> None:
         "assert ours.__spec__.name == 'ibwire.compat.contract' == ours.__name__, ours.__spec__\n"
         "assert importlib.import_module('ibapi.order') is order\n"
         "assert pickle.loads(pickle.dumps(Contract())).__dict__ == Contract().__dict__\n"
+        "assert ibapi.get_version_string() == ibapi.__version__ == '10.46.1' and ibapi.VERSION['minor'] == 46\n"
         "print('done')\n"
     )
     done = run_exec(tmp_path, "script.py")

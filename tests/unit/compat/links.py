@@ -32,13 +32,22 @@ class FakeLink:
             raise SessionLost("closed")
         self.sent.append(payload)
 
-    def receive(self, timeout_ms: int) -> bytes | None:
+    def receive_many(self, timeout_ms: int, most: int) -> list[bytes]:
+        """Everything up to what is no payload: None is a wait in vain."""
         if self.closed or (not self.arriving and self.peer_closes):
             raise SessionLost("closed")
-        item = self.arriving.popleft() if self.arriving else None
-        if isinstance(item, BaseException):
-            raise item
-        return item
+        found: list[bytes] = []
+        while self.arriving and len(found) < most:
+            item = self.arriving[0]
+            if found and not isinstance(item, bytes):
+                break
+            self.arriving.popleft()
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                break
+            found.append(item)
+        return found
 
     def close(self) -> None:
         self.closed += 1

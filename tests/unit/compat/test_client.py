@@ -94,6 +94,51 @@ def test_run_ends_when_a_callback_disconnects() -> None:
     assert app.names() == ["nextValidId", "connectionClosed"]
 
 
+def test_after_a_disconnect_in_a_callback_nothing_of_what_was_taken_is_delivered() -> None:
+    class Quits(App):
+        def nextValidId(self, orderId: int) -> None:
+            super().nextValidId(orderId)
+            if orderId == 2:
+                self.disconnect()
+
+        def msgLoopRec(self) -> None:
+            self.heard.append(("msgLoopRec", ()))
+
+    app = Quits().connected()
+    app.link.arriving.extend([from_gateway("nextValidId", orderId=n) for n in (1, 2, 3, 4)])
+    app.run()
+    assert app.names() == ["nextValidId", "msgLoopRec", "nextValidId", "connectionClosed", "msgLoopRec"]
+
+
+def test_ctrl_c_in_a_callback_loses_nothing_of_what_was_taken() -> None:
+    class Interrupted(App):
+        def nextValidId(self, orderId: int) -> None:
+            super().nextValidId(orderId)
+            if orderId == 2:
+                raise KeyboardInterrupt
+
+    app = Interrupted().connected()
+    app.link.arriving.extend([from_gateway("nextValidId", orderId=n) for n in (1, 2, 3, 4)])
+    app.run()
+    assert [args[0] for name, args in app.heard if name == "nextValidId"] == [1, 2, 3, 4]
+
+
+def test_a_callback_that_connects_anew_gets_what_the_new_connection_brings() -> None:
+    class Returns(App):
+        def nextValidId(self, orderId: int) -> None:
+            super().nextValidId(orderId)
+            if orderId == 1:
+                self.disconnect()
+                self.link = FakeLink(200)
+                self.link.arriving.append(from_gateway("nextValidId", 200, orderId=7))
+                self.connect("localhost", 4002, 7)
+
+    app = Returns().connected()
+    app.link.arriving.extend([from_gateway("nextValidId", orderId=n) for n in (1, 2)])
+    app.run()
+    assert [args[0] for name, args in app.heard if name == "nextValidId"] == [1, 7]
+
+
 def test_run_without_a_connection_returns() -> None:
     app = App()
     app.run()
@@ -179,6 +224,7 @@ def arguments(name: str) -> list[Any]:
 @pytest.mark.parametrize("server_version", [200, 202, 225])
 def test_every_request_sends_its_message(server_version: int) -> None:
     app = App(FakeLink(server_version)).connected()
+    app.extraAuth = True
     sent = []
     for name in METHODS:
         getattr(app, name)(*arguments(name))
@@ -190,6 +236,24 @@ def test_every_request_sends_its_message(server_version: int) -> None:
     else:
         assert sent and set(sent) < set(expected)
         assert [code for _, code in app.codes()] == [503] * (len(METHODS) - len(sent)), app.heard
+
+
+@pytest.mark.parametrize(
+    ("server_version", "name", "code"),
+    [
+        (176, "verifyRequest", 545),  # the official client has this one's code wrong in text
+        (225, "verifyRequest", 544),
+        (176, "verifyAndAuthRequest", 551),
+        (225, "verifyAndAuthRequest", 551),
+    ],
+)
+def test_requests_to_be_verified_need_extra_auth(server_version: int, name: str, code: int) -> None:
+    app = App(FakeLink(server_version)).connected()
+    getattr(app, name)(*arguments(name))
+    assert app.codes() == [(-1, code)] and "extraAuth" in app.heard[0][1][3] and app.link.sent == []
+    app.extraAuth = True
+    getattr(app, name)(*arguments(name))
+    assert len(app.link.sent) == 1 and len(app.codes()) == 1
 
 
 def test_every_row_has_its_method_and_its_code() -> None:

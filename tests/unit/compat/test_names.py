@@ -7,6 +7,7 @@ from enum import Enum as PythonEnum
 
 import pytest
 
+from ibwire import compat
 from ibwire.compat import common, errors, message, server_versions, utils
 from ibwire.compat import order_condition as oc
 from ibwire.compat.account_summary_tags import AccountSummaryTags
@@ -152,3 +153,8 @@ def test_all_tags_names_every_tag_once() -> None:
     tags = AccountSummaryTags.AllTags.split(",")
     assert tags[0] == "AccountType" and tags[-1] == "Leverage" and len(tags) == len(set(tags)) == 29
     assert all(getattr(AccountSummaryTags, tag) == tag for tag in tags)
+
+
+def test_the_package_says_which_release_s_surface_it_has() -> None:
+    assert compat.VERSION == {"major": 10, "minor": 46, "micro": 1}
+    assert compat.get_version_string() == compat.__version__ == "10.46.1"
