@@ -137,7 +137,8 @@ def _flood_part(sides: dict[str, Side], args: argparse.Namespace) -> None:
                 continue
             ours, official = row["ibwire"], row["official"]
             spread = "  ".join(f"{_rate(low)}..{_rate(high)}".rjust(15) for low, high in row["spread"].values())
-            print(f"{dialect:<8} {_rate(ours):>9} {_rate(official):>9} {_ratio(ours, official):>16}  {spread}", flush=True)
+            rates = f"{_rate(ours):>9} {_rate(official):>9} {_ratio(ours, official):>16}"
+            print(f"{dialect:<8} {rates}  {spread}", flush=True)
 
 
 def _import_part(args: argparse.Namespace) -> None:

@@ -45,7 +45,7 @@ cdef enum:
     MASKS = 64         # flags with a higher mask are made anew each time
     MEMO = 128         # what is computed of a whole number below this is remembered
     KEY = 16           # longest text of a size that is remembered, and one more for its length
-    CACHE_BITS = 12
+    CACHE_BITS = 14
 
 cdef enum:
     ARG_REGISTER = 0
