@@ -5,7 +5,7 @@ from typing import Any, final
 
 @final
 class Sizes:
-    """Objects of size texts, the recent ones remembered: at most 4096."""
+    """Objects of size texts, the recent ones remembered: at most 16384."""
 
     made: int
     def __init__(self, make: Callable[[str], Any]) -> None: ...

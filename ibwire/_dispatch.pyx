@@ -94,7 +94,7 @@ cdef struct Call:
 
 @cython.final
 cdef class Sizes:
-    """Objects of size texts, the recent ones remembered: at most 4096, one per slot of a hash.
+    """Objects of size texts, the recent ones remembered: at most 16384, one per slot of a hash.
 
     Parameters
     ----------
