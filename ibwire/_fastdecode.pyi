@@ -8,9 +8,6 @@ from ibwire._ring import LogRing, MarketRing
 def tools(plain: Any) -> None:
     """Give the plain twin's functions for unusual values; called once, by ``wire/impl.py``."""
 
-def build_message(shape: Any, regs: list[Any], make: Callable[..., Any], name: str) -> Any:
-    """Registers to the object of a message."""
-
 def text_decode(plan: Any, payload: bytes, start: int, make: Callable[..., Any]) -> tuple[list[Any], int] | None:
     """Twin of ``wire.text.decode``: (registers, extra bytes), or None where that one raises."""
 

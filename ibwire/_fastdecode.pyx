@@ -1685,12 +1685,6 @@ cdef list values_of(_Layout layout, list regs, Py_ssize_t base, make):
     return values
 
 
-def build_message(shape, list regs not None, make, str name not None):
-    """Registers to the object of a message (twin of ``plan.build`` one level up)."""
-    cdef _Layout layout = layout_of(shape)
-    return make(name, layout.names, values_of(layout, regs, 0, make))
-
-
 cdef list fresh(list init, tuple lists):
     cdef list regs = list(init)
     for reg, _ in lists:

@@ -30,6 +30,7 @@ from ibwire.ring.records import HEAD_BYTES, placed, record_bytes
 from ibwire.spec.model import Bits, Gate, Item, Kind, Repeat, Row, TextRule, When
 from ibwire.spec.records import (
     BY_NAME,
+    EXACT_DIGITS,
     FLAG_LONG_NUMBER,
     FLAG_LONG_TEXT,
     FLAG_UNSET,
@@ -40,8 +41,6 @@ from ibwire.spec.records import (
 )
 from ibwire.wire.plan import Op, OpCode, Plan
 
-EXACT_DIGITS: Final = 15
-"""Significant digits that a double always gives back."""
 MAX_SCALE: Final = 127
 """Most digits after the point that a digits field holds."""
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from ibwire.spec.ticks import SIZE_OF_PRICE
+
 _UNSET_DOUBLE: Final = 1.7976931348623157e308
 
 
@@ -166,11 +168,8 @@ ROW_HOOKS: Final[dict[str, RowHook]] = {
 }
 
 
-_SIZE_OF_PRICE: Final = {1: 0, 2: 3, 4: 5, 66: 69, 67: 70, 68: 71}
-
-
 def _size_tick_type(regs: list[Any], index: dict[str, int], dialect: str) -> Any:
-    return _SIZE_OF_PRICE.get(regs[index["tickType"]], -1)
+    return SIZE_OF_PRICE.get(regs[index["tickType"]], -1)
 
 
 def _smart_components(regs: list[Any], index: dict[str, int], dialect: str) -> Any:

@@ -12,13 +12,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ibwire.spec import versions as V
-from ibwire.spec.model import Bits, Direction, Gate, Item, Kind, Repeat, Row, TextRule, When
+from ibwire.spec.model import Bits, Direction, Gate, Item, Repeat, Row, TextRule, When
 from ibwire.spec.records import BY_NAME, INT_UNSET, ORDER_HEADER_BYTES, RECORD_BYTES, Record, RecordField
 from ibwire.spec.registry import INCOMING
 from ibwire.wire.plan import (
-    UNSET_DOUBLE,
-    UNSET_INT,
-    Dialect,
     Op,
     OpCode,
     Plan,
@@ -347,4 +344,4 @@ def tables(server_version: int, records: bool = True) -> dict[str, Any]:
     return {"raw_ids": raw_ids, "text": text, "proto": proto}
 
 
-__all__ = ["UNSET_DOUBLE", "UNSET_INT", "Dialect", "Kind", "proto_tables", "tables", "text_table"]
+__all__ = ["proto_tables", "tables", "text_table"]
