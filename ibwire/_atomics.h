@@ -1,4 +1,4 @@
-/* The few atomic operations that the rings need, as C11 (or compiler builtins where a C++ build lacks them). */
+/* The few atomic operations that the rings need, as compiler builtins with C11's memory orders. */
 #ifndef IBWIRE_ATOMICS_H
 #define IBWIRE_ATOMICS_H
 #include <stdint.h>
@@ -10,16 +10,24 @@
 
 static inline uint64_t ibw_load_acquire(const uint64_t *p) { return IBW_LOAD_ACQUIRE(p); }
 static inline uint64_t ibw_load_relaxed(const uint64_t *p) { return IBW_LOAD_RELAXED(p); }
+static inline uint64_t ibw_load_seq(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
 static inline void ibw_store_release(uint64_t *p, uint64_t v) { IBW_STORE_RELEASE(p, v); }
 static inline void ibw_store_relaxed(uint64_t *p, uint64_t v) { IBW_STORE_RELAXED(p, v); }
-static inline uint64_t ibw_add(uint64_t *p, uint64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_RELAXED); }
-static inline uint64_t ibw_sub(uint64_t *p, uint64_t v) { return __atomic_sub_fetch(p, v, __ATOMIC_RELAXED); }
+static inline void ibw_store_seq(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
+static inline uint32_t ibw_load32_acquire(const uint32_t *p) { return IBW_LOAD_ACQUIRE(p); }
+static inline uint32_t ibw_load32_relaxed(const uint32_t *p) { return IBW_LOAD_RELAXED(p); }
+static inline void ibw_store32_seq(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
+static inline uint32_t ibw_add32_seq(uint32_t *p, uint32_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
+static inline uint64_t ibw_add_seq(uint64_t *p, uint64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
 static inline void ibw_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void ibw_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
-/* A lock for the rare moments when a segment changes hands; never taken for an entry. */
-static inline void ibw_lock(uint64_t *p) {
-    while (__atomic_exchange_n(p, 1, __ATOMIC_ACQUIRE)) {
+static inline void ibw_fence_seq(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+/* Copy whole words that another thread may be changing: relaxed, so that no word is torn; validated by the caller.
+   Both addresses are aligned to 8 bytes. */
+static inline void ibw_copy_words(uint64_t *to, const uint64_t *from, uint64_t words) {
+    for (uint64_t i = 0; i < words; i++) {
+        to[i] = IBW_LOAD_RELAXED(from + i);
     }
 }
-static inline void ibw_unlock(uint64_t *p) { __atomic_store_n(p, 0, __ATOMIC_RELEASE); }
 #endif

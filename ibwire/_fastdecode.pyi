@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, final
 
-from ibwire._ring import LogRing, MarketRing
+from ibwire._ring import EveryRing, LogRing, MarketRing
 
 def tools(plain: Any) -> None:
     """Give the plain twin's functions for unusual values; called once, by ``wire/impl.py``."""
@@ -31,6 +31,7 @@ class StreamDecoder:
         orders: LogRing,
         control: LogRing,
         twin: Callable[[bytes], tuple[bytes, int]] | None = None,
+        every: EveryRing | None = None,
     ) -> None: ...
     def receive(self, data: bytes | bytearray | memoryview, recv_ns: int) -> int:
         """Take received bytes; returns how many messages were completed."""

@@ -21,13 +21,17 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcmp, memcpy, memset
 
 from ibwire._ring cimport (
+    Counters,
+    EveryRing,
+    HotPage,
     LogRing,
     MarketRing,
-    ibw_fence_release,
     ibw_store_relaxed,
     ibw_store_release,
     ring_claim,
     ring_publish,
+    ring_reserve,
+    region_publish,
 )
 
 cdef extern from "Python.h":
@@ -202,6 +206,7 @@ cdef struct Check:
 
 cdef struct Plan:
     int route          # 0 unknown, 1 market, 2 order, 3 cold
+    int wire           # its id on the wire, for counting
     int parts
     uint32_t size
     uint8_t *template_
@@ -1158,15 +1163,6 @@ cdef int load_proto(Plan *plan, tuple made) except -1:
 
 # ------------------------------------------------------------------------------------------------ stream
 
-cdef struct Stats:
-    uint64_t bytes
-    uint64_t bad_frames
-    uint64_t unknown
-    uint64_t extra
-    uint64_t market
-    uint64_t orders
-
-
 @cython.final
 cdef class StreamDecoder:
     """Frames and decodes a received stream into rings, without the GIL. Twin: ``ibwire.ring.stream``.
@@ -1190,7 +1186,8 @@ cdef class StreamDecoder:
     cdef LogRing control
     cdef object twin
     cdef readonly uint64_t seq   # of the last message
-    cdef Stats counts
+    cdef Counters *counts
+    cdef EveryRing every         # or None
     cdef uint8_t *pending
     cdef size_t pending_len
     cdef size_t pending_room
@@ -1200,18 +1197,20 @@ cdef class StreamDecoder:
     cdef uint64_t bad_length
 
     def __cinit__(self, dict tables not None, MarketRing market not None, LogRing orders not None,
-                  LogRing control not None, twin=None):
+                  LogRing control not None, twin=None, EveryRing every=None):
         cdef int most = 1
         cdef Plan *plan
         memset(self.plans, 0, sizeof(self.plans))
         self.raw_ids = tables["raw_ids"]
-        self.market, self.orders, self.control, self.twin = market, orders, control, twin
+        self.market, self.orders, self.control, self.twin, self.every = market, orders, control, twin, every
+        self.counts = market.region.counts
         for base, rows in ((0, tables["text"]), (256, tables["proto"])):
             for number, (route, parts, made) in rows.items():
                 if not 0 <= number < 256:
                     raise ValueError(f"message id {number} is beyond the table")
                 plan = &self.plans[base + number]
                 plan.route = route
+                plan.wire = number + 200 if base else number
                 plan.parts = parts
                 if made is not None:
                     if base:
@@ -1237,7 +1236,9 @@ cdef class StreamDecoder:
     @property
     def stats(self):
         """Counts so far: messages, bytes, bad_frames, unknown, extra, market, orders."""
-        return {"messages": self.seq, **self.counts}
+        cdef Counters *c = self.counts
+        return {"messages": self.seq, "bytes": c.bytes, "bad_frames": c.bad_frames, "unknown": c.unknown, "extra": c.extra,
+                "market": c.market, "orders": c.orders}
 
     @property
     def pending_bytes(self):
@@ -1298,10 +1299,19 @@ cdef class StreamDecoder:
         return True
 
     cdef void run(self, const uint8_t *data, size_t n, int64_t recv_ns) noexcept nogil:
-        cdef size_t at = 0, want, take
-        cdef uint64_t length
+        # What one receive brought: into the rings, then the watermark and one wake.
         if self.failure:
             return
+        self.cut(data, n, recv_ns)
+        if self.every is not None and self.every.copy() and not self.failure:
+            self.failure = 3
+        ibw_store_relaxed(&self.counts.messages, self.seq)
+        ibw_store_relaxed(&self.counts.receives, self.counts.receives + 1)
+        region_publish(self.market.region, self.seq)
+
+    cdef void cut(self, const uint8_t *data, size_t n, int64_t recv_ns) noexcept nogil:
+        cdef size_t at = 0, want, take
+        cdef uint64_t length
         self.counts.bytes += n
         while self.pending_len and at < n:
             # Complete the frame that was cut: first its length, then the rest of it, then go on in place.
@@ -1329,6 +1339,10 @@ cdef class StreamDecoder:
                     return
         while True:
             at = self.hot(self.market, data, at, n, recv_ns)
+            if self.every is not None and self.market.hot.market_head - self.every.copied > self.market.capacity >> 2:
+                if self.every.copy():  # before the ring comes round
+                    self.failure = 3
+                    return
             if n - at < 4:
                 break
             length = length4(data + at)
@@ -1355,8 +1369,11 @@ cdef class StreamDecoder:
         # Whole frames of one-record market messages with nothing unusual in them, as long as they follow each other.
         # Returns where the first other frame begins; nothing is kept of that one, the general way does it again.
         cdef uint64_t seq = self.seq
-        cdef uint64_t head = ring.head
-        cdef uint64_t market = self.counts.market
+        cdef HotPage *hot = ring.hot
+        cdef uint64_t head = hot.market_head
+        cdef uint64_t stop = head + (ring.capacity >> 1)
+        cdef Counters *counts = self.counts
+        cdef uint64_t market = counts.market
         cdef bint raw_ids = self.raw_ids
         cdef const uint8_t *payload
         cdef uint64_t length, wire_id
@@ -1368,7 +1385,7 @@ cdef class StreamDecoder:
         cdef int i
         c.slots = self.slots
         c.elements_left = 0   # lists are for the general way
-        while n - at > 4 + PAD:
+        while n - at > 4 + PAD and head < stop:
             length = length4(data + at)
             if not likely(4 < length <= n - at - 4 - PAD and length <= MAX_PAYLOAD):
                 break
@@ -1389,9 +1406,8 @@ cdef class StreamDecoder:
                 break
             if not plan.simple:
                 break
-            if head >= ring.reserved:
-                ibw_store_relaxed(&ring.reserved, head + 16)
-                ibw_fence_release()  # as in ring_claim
+            if head >= hot.market_reserved:
+                ring_reserve(hot, head)
             rec = ring.base + ((head & ring.mask) << 6)
             memcpy(rec, plan.template_, 64)
             c.rec = rec
@@ -1419,8 +1435,9 @@ cdef class StreamDecoder:
             (<int64_t *>(rec + 8))[0] = recv_ns
             (<uint16_t *>(rec + 18))[0] = <uint16_t>flags
             head += 1
-            ibw_store_release(&ring.head, head)  # the record is visible before the head that covers it
+            ibw_store_release(&hot.market_head, head)  # the record is visible before the head that covers it
             market += 1
+            counts.kinds[plan.wire] += 1
             at += 4 + length
         self.seq = seq
         self.counts.market = market
@@ -1462,6 +1479,8 @@ cdef class StreamDecoder:
             body += 1
             if wire_id < 200:
                 plan = &self.plans[wire_id]
+        if wire_id < 456:
+            self.counts.kinds[wire_id] += 1
         if plan is NULL or plan.route == 0:
             self.counts.unknown += 1
             self.raw(self.control, payload, n, recv_ns, wire_id, 0, 0)

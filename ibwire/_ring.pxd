@@ -1,64 +1,209 @@
-# The C face of the rings: one producer appends without the GIL; consumers read with it.
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+# The C face of the rings, for the decoder, the reader and other compiled code: one producer appends without the GIL.
+#
+# A region is one block of memory, private or shared, that holds everything others may look at:
+#
+#   page 0   RegionHead   what this is and where the parts begin; written before `state` says open
+#   page 1   HotPage      how far the producer is; written by the producer only
+#   page 2   Counters     metrics; written by the producer only, relaxed
+#   page 3   WaitPage     who sleeps; the one page that attached processes may write
+#   then     market records, tape, quote table, order table, each at the offset that the head names (0: not there)
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "_atomics.h" nogil:
     uint64_t ibw_load_acquire(const uint64_t *p)
     uint64_t ibw_load_relaxed(const uint64_t *p)
+    uint64_t ibw_load_seq(const uint64_t *p)
     void ibw_store_release(uint64_t *p, uint64_t v)
     void ibw_store_relaxed(uint64_t *p, uint64_t v)
-    uint64_t ibw_add(uint64_t *p, uint64_t v)
-    uint64_t ibw_sub(uint64_t *p, uint64_t v)
-    void ibw_lock(uint64_t *p)
-    void ibw_unlock(uint64_t *p)
+    void ibw_store_seq(uint64_t *p, uint64_t v)
+    uint32_t ibw_load32_acquire(const uint32_t *p)
+    uint32_t ibw_load32_relaxed(const uint32_t *p)
+    void ibw_store32_seq(uint32_t *p, uint32_t v)
+    uint32_t ibw_add32_seq(uint32_t *p, uint32_t v)
+    uint64_t ibw_add_seq(uint64_t *p, uint64_t v)
     void ibw_fence_acquire()
     void ibw_fence_release()
+    void ibw_fence_seq()
+    void ibw_copy_words(uint64_t *to, const uint64_t *src, uint64_t words)
 
 
-cdef struct Segment:
-    Segment *next
-    uint64_t used        # bytes of finished entries; release-stored by the producer
-    uint64_t capacity
-    uint64_t index
-    uint64_t base        # bytes of all segments before it
+cdef extern from "_wait.h" nogil:
+    void ibw_futex_wait(uint32_t *word, uint32_t seen, int64_t ns)
+    void ibw_futex_wake_all(uint32_t *word)
+    int64_t ibw_now_ns()
+    int64_t ibw_wall_ns()
+    void ibw_yield()
+    void ibw_pause()
+
+
+cdef enum:
+    LAYOUT_VERSION = 1
+    PAGE_BYTES = 4096
+    MAX_KINDS = 456        # message ids: text below 200, protobuf from 200 on
+    MAX_FDS = 64
+
+cdef enum:                 # RegionHead.state
+    REGION_BUILDING = 0
+    REGION_OPEN = 1
+    REGION_CLOSED = 2      # by its owner, in order
+
+cdef struct RegionHead:
+    uint8_t[8] magic
+    uint32_t layout        # LAYOUT_VERSION of who made it
+    uint32_t records       # checksum of the record layouts (spec/records)
+    uint64_t bytes
+    int64_t owner_pid
+    uint64_t owner_start   # when that process began, in clock ticks since boot; 0: not known
+    int64_t created_ns     # wall clock
+    uint64_t market_at
+    uint64_t market_capacity
+    uint64_t tape_at
+    uint64_t tape_bytes
+    uint64_t quotes_at
+    uint64_t quotes_capacity
+    uint64_t orders_at
+    uint64_t orders_capacity
+    uint64_t state         # REGION_*
+    int64_t server_version
+    int64_t client_id
+    int64_t epoch
+    uint8_t[32] package    # version of who made it, as text
+
+cdef struct HotPage:
+    uint64_t watermark         # every message up to here is in all its rings
+    uint64_t wall_offset       # wall clock minus monotonic, ns, as int64; renewed at each receive
+    uint64_t receive_ns        # monotonic time of the newest receive
+    uint64_t rings             # publications, and other reasons to look; what waiters wait for
+    uint64_t[4] pad0
+    uint64_t market_head       # market records published
+    uint64_t[7] pad1
+    uint64_t market_reserved   # market records that the producer may be writing; never below market_head
+    uint64_t[7] pad2
+    uint64_t tape_head         # bytes of the tape published
+    uint64_t[7] pad3
+    uint64_t tape_reserved
+    uint64_t[7] pad4
+
+cdef struct Counters:
+    uint64_t receives
+    uint64_t bytes
+    uint64_t messages
+    uint64_t bad_frames
+    uint64_t unknown
+    uint64_t extra
+    uint64_t market
+    uint64_t orders
+    uint64_t control
+    uint64_t segments          # taken so far, over all log rings
+    uint64_t evicted           # market records that market="every" gave up
+    uint64_t wakes
+    uint64_t[20] spare
+    uint64_t[456] kinds        # messages by wire id (MAX_KINDS)
+
+cdef struct WaitPage:
+    uint32_t wake_seq          # moves with each publication that found somebody waiting
+    uint32_t waiters
+
+cdef struct FdSlot:
+    int fd                     # -1: free
+    uint32_t signalled         # written and not yet taken back
+
+
+cdef class Region:
+    cdef uint8_t *base
+    cdef RegionHead *head
+    cdef HotPage *hot
+    cdef Counters *counts
+    cdef WaitPage *waits
+    cdef void *block           # own memory, or NULL
+    cdef object memory         # the buffers that were given, or None
+    cdef object wait_memory
+    cdef readonly uint64_t bytes
+    cdef readonly bint is_owner
+    cdef FdSlot[64] fds
+    cdef uint32_t fds_used     # slots that were ever taken
+    cdef int64_t generation    # of forks: this process made or attached it
+
+    cdef place(self)
+
+
+cdef void region_publish(Region region, uint64_t seq) noexcept nogil
+cdef void region_ring(Region region) noexcept nogil
+cdef bint region_wait(Region region, uint64_t seen, int64_t ns) noexcept nogil
 
 
 cdef class MarketRing:
-    cdef void *block
+    cdef readonly Region region
+    cdef HotPage *hot
     cdef uint8_t *base
     cdef readonly uint64_t capacity
     cdef uint64_t mask
-    cdef uint8_t _pad0[64]
-    cdef uint64_t head       # records published; written by the producer only
-    cdef uint64_t reserved   # records that the producer may be writing; never below head
-    cdef uint8_t _pad1[64]
+
+
+cdef inline void ring_reserve(HotPage *hot, uint64_t head) noexcept nogil:
+    # Called when the record at `head` is beyond the mark. The mark moves in steps, so that the hot path seldom stores
+    # it; a reader loses at most that many records more.
+    ibw_store_relaxed(&hot.market_reserved, head + 16)
+    ibw_fence_release()  # the raised mark is visible before any byte below is changed
 
 
 cdef inline uint8_t *ring_claim(MarketRing ring, uint64_t ahead) noexcept nogil:
-    # Where the next record goes, or the one after it (ahead = 1). The mark is raised in steps, so that the hot path seldom stores it; a reader loses
-    # at most that many records more.
-    if ring.head + ahead >= ring.reserved:
-        ibw_store_relaxed(&ring.reserved, ring.head + 16)
-        ibw_fence_release()  # the raised mark is visible before any byte below is changed
-    return ring.base + (((ring.head + ahead) & ring.mask) << 6)
+    # Where the next record goes, or the one after it (ahead = 1).
+    if ring.hot.market_head + ahead >= ring.hot.market_reserved:
+        ring_reserve(ring.hot, ring.hot.market_head)
+    return ring.base + (((ring.hot.market_head + ahead) & ring.mask) << 6)
 
 
 cdef inline void ring_publish(MarketRing ring, uint64_t n) noexcept nogil:
-    ibw_store_release(&ring.head, ring.head + n)  # the records are visible before the head that covers them
+    # The records are visible before the head that covers them.
+    ibw_store_release(&ring.hot.market_head, ring.hot.market_head + n)
+
+
+cdef struct Segment:
+    Segment *next          # release-stored by the producer, once this one is complete
+    uint64_t used          # bytes of finished entries; release-stored by the producer
+    uint64_t capacity
+    uint64_t index
+    uint64_t base          # bytes of all segments before it
+
+cdef struct CursorSlot:    # one cache line for each cursor, which alone writes it (and takes it, with the GIL)
+    uint64_t taken         # 0 free
+    uint64_t read          # bytes of the ring that the cursor is done with
+    uint64_t reading       # index + 1 of the segment that it looks at; all ones: any; 0: none
+    uint64_t[5] pad
 
 
 cdef class LogRing:
-    cdef Segment *first
-    cdef Segment *last       # the producer's
-    cdef uint64_t held       # bytes of all segments
+    cdef Segment *first        # the producer's: the oldest that a cursor may begin at
+    cdef Segment *last
+    cdef Segment *retired      # unlinked, but a cursor may still look at them; by their `next`
+    cdef Segment *spare
+    cdef uint64_t first_index  # of `first`; what is below may go at any time
+    cdef uint64_t floor        # cached: every cursor has read at least that far
+    cdef uint64_t held         # bytes of all segments, spare and retired ones included
     cdef uint64_t entries
+    cdef uint64_t taken        # segments, so far
+    cdef uint64_t evicted      # bytes given up unread
+    cdef bint evicts           # past the limit the oldest go; otherwise nothing more is taken
     cdef readonly uint64_t max_backlog_bytes
-    cdef uint64_t lock       # held while segments are linked or given back
-    cdef uint64_t needed     # index of the oldest segment that a cursor is in; under lock
-    cdef uint64_t floor      # bytes that every cursor has read; all ones without cursors
-    cdef set cursors         # their addresses: a cursor that nobody holds any more goes, and gives up its place
+    cdef CursorSlot *slots
+    cdef void *slots_block
 
     cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil
-    cdef void give_back(self) noexcept nogil
-    cdef void moved(self)
-    cdef void read(self)
+    cdef uint8_t *room_for(self, uint64_t whole, int *why) noexcept nogil
+    cdef void tidy(self) noexcept nogil
+    cdef uint64_t end(self) noexcept nogil
+    cdef uint64_t slowest(self) noexcept nogil
+    cdef bint looked_at(self, uint64_t index) noexcept nogil
+    cdef void unlink(self) noexcept nogil
+    cdef void give(self, Segment *segment) noexcept nogil
+
+
+cdef class EveryRing:
+    cdef readonly MarketRing ring
+    cdef LogRing log
+    cdef uint64_t copied       # of the market ring's records
+
+    cdef bint is_second(self, uint64_t place) noexcept nogil
+    cdef int copy(self) noexcept nogil

@@ -1,29 +1,81 @@
-"""The rings: a market ring that overwrites and tells, and a log ring that loses nothing."""
+"""The rings: a market ring that overwrites and tells, log rings that lose nothing, and the region that others may map."""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
-def arrays_by(maker: Callable[[bytearray, int, int], Any]) -> None:
-    """Give what makes a read-only array of (buffer, count, first); called once, by ``ring/impl.py``."""
+def setup(array_of: Callable[[bytearray, int, int], Any], errors: ModuleType) -> None:
+    """Give what this module may not import; called once, by ``ring/impl.py``."""
+
+@final
+class Region:
+    """The memory that a session's producer writes and everybody else reads."""
+
+    bytes: int
+    is_owner: bool
+    watermark: int
+    count: int
+    def __init__(
+        self,
+        market_capacity: int = 65536,
+        *,
+        tape_bytes: int = 0,
+        quotes_capacity: int = 0,
+        orders_capacity: int = 0,
+        sizes: tuple[int, int] = (0, 0),
+        memory: Any = None,
+    ) -> None: ...
+    @staticmethod
+    def size_of(
+        market_capacity: int,
+        tape_bytes: int = 0,
+        quotes_capacity: int = 0,
+        orders_capacity: int = 0,
+        sizes: tuple[int, int] = (0, 0),
+    ) -> int:
+        """Bytes that a region with these parts takes."""
+    @staticmethod
+    def attached(memory: Any, wait_memory: Any) -> Region:
+        """The region that another process made, looked at; nothing of it is written but the wait page."""
+    def publish(self, seq: int) -> None:
+        """Everything up to ``seq`` is in its rings: say so, and wake who waits. Producer only."""
+    def ring(self) -> None:
+        """Wake who waits, without anything new. Any thread of the owner."""
+    def wait(self, seen: int, timeout_ms: float | None = None, how: str = "block") -> bool:
+        """Wait, without the GIL, until :attr:`count` is no longer ``seen``. False when the time was up first."""
+    def add_fd(self, fd: int) -> int:
+        """Write to that eventfd with the first publication after each :meth:`clear_fd`. Returns its slot."""
+    def clear_fd(self, slot: int) -> None:
+        """Take back what was written; call it before looking at the rings."""
+    def remove_fd(self, slot: int) -> None:
+        """Forget the eventfd."""
+
+class Reading:
+    """What every cursor has in common: it belongs to the thread that polls it first, and to its process."""
+
+    closed: bool
+    def adopt(self) -> None:
+        """Take the cursor over: the next thread that polls owns it. The caller knows that the old one is done with it."""
 
 @final
 class MarketRing:
-    """Fixed 64-byte records, overwritten when full. ``capacity``: records, a power of two of at least 64."""
+    """Fixed 64-byte records, overwritten when full. ``capacity``: records, a power of two of at least 64; or a region."""
 
+    region: Region
     capacity: int
     published: int
-    def __init__(self, capacity: int = 65536) -> None: ...
+    def __init__(self, capacity: int | Region = 65536) -> None: ...
     def append(self, record: bytes | bytearray | memoryview) -> None:
         """Append the record(s) of one message: a multiple of 64 bytes. Producer only."""
     def cursor(self) -> MarketCursor:
-        """A new cursor that starts at the next record. For the thread that calls it."""
+        """A new cursor that starts at the next record. For the thread that first polls it."""
 
 @final
-class MarketCursor:
-    """One consumer's place in a market ring. Not thread-safe; any number per ring."""
+class MarketCursor(Reading):
+    """One consumer's place in a market ring; any number per ring."""
 
     gap: int
     last_gap: int
@@ -33,19 +85,27 @@ class MarketCursor:
         """The next records, read-only, valid until the next poll."""
     def poll_bytes(self, max: int = 1024) -> bytes:
         """The next records as bytes, 64 each; needs no numpy."""
+    def close(self) -> None:
+        """No more polls. Twice is harmless."""
 
-@final
 class LogRing:
     """Entries of any length, none lost. ``max_backlog_bytes``: above that much unread nothing more is taken."""
 
     max_backlog_bytes: int
     backlog_bytes: int
     appended: int
-    def __init__(self, max_backlog_bytes: int = 268435456) -> None: ...
+    held_bytes: int
+    segments: int
+    def __init__(self, max_backlog_bytes: int = 268435456, evicts: bool = False) -> None: ...
     def append(self, header: bytes | bytearray | memoryview, payload: bytes | bytearray | memoryview = b"") -> None:
         """Append one entry. Producer only. Raises OverflowError past the limit."""
+    def collect(self) -> None:
+        """Give back what nobody needs any more, now. Producer only."""
     def cursor(self, *, from_start: bool = False) -> LogCursor:
         """A new cursor: at the end, or at the oldest entry that is still held."""
+
+class Place(Reading):
+    """A cursor's place in a ring of segments."""
 
 @final
 class Entry:
@@ -60,12 +120,42 @@ class Entry:
     payload: bytes
 
 @final
-class LogCursor:
-    """One consumer's place in a log ring. Not thread-safe."""
+class LogCursor(Place):
+    """One consumer's place in a log ring."""
 
     def __init__(self, ring: LogRing, from_start: bool = False) -> None: ...
     def poll(self, max: int = 1024) -> list[Entry]:
-        """Up to ``max`` entries. Raises ValueError on a closed cursor."""
+        """Up to ``max`` entries. Raises CursorClosed, WrongThread, ForkedClient."""
     def close(self) -> None:
         """Let go of the entries that only this cursor still held."""
 
+@final
+class EveryRing:
+    """Every market record, in segments, up to a limit: past it the oldest go, and cursors tell how many."""
+
+    ring: MarketRing
+    evicted: int
+    backlog_bytes: int
+    held_bytes: int
+    def __init__(self, ring: MarketRing, max_backlog_bytes: int = 268435456) -> None: ...
+    def flush(self) -> None:
+        """Take over what the market ring got; for whoever appends there by hand. Producer only."""
+    def collect(self) -> None:
+        """Give back what nobody needs any more, now. Producer only."""
+    def cursor(self, *, from_start: bool = False) -> EveryCursor:
+        """A new cursor: at the end, or at the oldest record that is still held."""
+
+@final
+class EveryCursor(Place):
+    """One consumer's place among all market records; read like a :class:`MarketCursor`."""
+
+    gap: int
+    last_gap: int
+    pending: int
+    def __init__(self, ring: EveryRing, from_start: bool = False) -> None: ...
+    def poll(self, max: int = 1024) -> npt.NDArray[np.void]:
+        """The next records, read-only, valid until the next poll."""
+    def poll_bytes(self, max: int = 1024) -> bytes:
+        """The next records as bytes, 64 each; needs no numpy."""
+    def close(self) -> None:
+        """Let go of the records that only this cursor still held."""

@@ -1,35 +1,345 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The rings: a market ring that overwrites and tells, and a log ring that loses nothing.
+"""The rings: a market ring that overwrites and tells, log rings that lose nothing, and the region that others may map.
 
 One producer appends, without the GIL; consumers read with the GIL, each with its own cursor. The producer never waits
-for a consumer. Memory order stands beside each atomic.
+for a consumer. Memory order stands beside each atomic; docs/ring/model.md has the protocols as numbered steps.
 
-Market ring, as a seqlock over the whole ring: the producer first raises ``reserved`` past what it is about to write,
-then writes, then raises ``head``. A reader copies, then looks at ``reserved``: what the producer may have touched
-since (everything a whole ring behind it) is dropped and counted as a gap.
+Market ring, as a seqlock over the whole ring: the producer first raises ``market_reserved`` past what it is about to
+write, then writes, then raises ``market_head``. A reader copies, then looks at ``market_reserved``: what the producer
+may have touched since (everything a whole ring behind it) is dropped and counted as a gap.
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
+
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident() nogil
+
+cdef extern from "unistd.h" nogil:
+    ssize_t write(int fd, const void *data, size_t n)
+    ssize_t read(int fd, void *data, size_t n)
+
+cdef extern from "pthread.h" nogil:
+    int pthread_atfork(void (*prepare)() noexcept, void (*parent)() noexcept, void (*child)() noexcept)
 
 cdef uint64_t RECORD = 64
 cdef int PART_AT = 17          # where a record says which part of its message it is
 cdef uint64_t SEGMENT_BYTES = 1 << 20
 cdef uint64_t NOBODY = <uint64_t>-1
+cdef int64_t SLICE_NS = 50_000_000   # no wait is deaf to signals for longer
 
+cdef bytes MAGIC = b"ibwire\r\n"
 
 cdef object _array_of = None
+cdef object _errors = None
+cdef int64_t _forks = 0
 
 
-def arrays_by(maker):
-    """Give what makes a read-only array of (buffer, count, first); called once, by ``ring/impl.py``. No numpy is known here."""
-    global _array_of
-    _array_of = maker
+cdef void _in_child() noexcept nogil:
+    global _forks
+    _forks += 1
 
+
+pthread_atfork(NULL, NULL, &_in_child)
+
+
+def setup(array_of, errors):
+    """Give what this module may not import; called once, by ``ring/impl.py``.
+
+    Parameters
+    ----------
+    array_of : makes a read-only array of (buffer, count, first). No numpy is known here.
+    errors : the module with the exception classes.
+    """
+    global _array_of, _errors
+    _array_of = array_of
+    _errors = errors
+
+
+cdef object _error(str name, str problem, str hint=""):
+    # An exception of ibwire.errors; of the builtins while nobody has given that module.
+    if _errors is None:
+        return RuntimeError(problem)
+    return getattr(_errors, name)(problem, hint=hint)
+
+
+# ------------------------------------------------------------------------------------------------------ region
+
+cdef inline uint64_t pages(uint64_t n) noexcept nogil:
+    return (n + PAGE_BYTES - 1) & ~<uint64_t>(PAGE_BYTES - 1)
+
+
+@cython.final
+cdef class Region:
+    """The memory that a session's producer writes and everybody else reads: pages of the header file, then the parts.
+
+    Parameters
+    ----------
+    market_capacity : records of 64 bytes, a power of two of at least 64.
+    tape_bytes, quotes_capacity, orders_capacity : sizes of the other parts; 0 leaves one out.
+    sizes : (quote row bytes, order row bytes).
+    memory : a writable buffer of :meth:`size_of` bytes that begins at a page, or None for memory of its own.
+
+    Notes
+    -----
+    Written by one thread, the producer. Lives as long as anything that was made from it.
+    """
+
+    def __cinit__(self, uint64_t market_capacity=65536, *, uint64_t tape_bytes=0, uint64_t quotes_capacity=0,
+                  uint64_t orders_capacity=0, tuple sizes=(0, 0), memory=None):
+        cdef int i
+        for i in range(MAX_FDS):
+            self.fds[i].fd = -1
+        self.generation = _forks
+        if market_capacity < 64 or market_capacity & (market_capacity - 1):
+            raise _error("ConfigError", f"a market ring of {market_capacity} records",
+                         "give a power of two of at least 64")
+        cdef uint64_t market_at = 4 * PAGE_BYTES
+        cdef uint64_t tape_at = market_at + pages(market_capacity * RECORD)
+        cdef uint64_t quotes_at = tape_at + pages(tape_bytes)
+        cdef uint64_t orders_at = quotes_at + pages(quotes_capacity * <uint64_t>sizes[0])
+        self.bytes = orders_at + pages(orders_capacity * <uint64_t>sizes[1])
+        self.is_owner = True
+        if memory is None:
+            self.block = malloc(self.bytes + PAGE_BYTES)
+            if self.block is NULL:
+                raise MemoryError()
+            self.base = <uint8_t *>((<uint64_t>self.block + PAGE_BYTES - 1) & ~<uint64_t>(PAGE_BYTES - 1))
+        else:
+            self.memory = memory
+            self.base = address_of(memory, self.bytes, True)
+        # What a new file or mapping gives is zero already, but this may be neither.
+        memset(self.base, 0, self.bytes)
+        self.place()
+        memcpy(self.head.magic, PyBytes_AS_STRING(MAGIC), 8)
+        self.head.layout = LAYOUT_VERSION
+        self.head.bytes = self.bytes
+        self.head.market_at, self.head.market_capacity = market_at, market_capacity
+        if tape_bytes:
+            self.head.tape_at, self.head.tape_bytes = tape_at, tape_bytes
+        if quotes_capacity:
+            self.head.quotes_at, self.head.quotes_capacity = quotes_at, quotes_capacity
+        if orders_capacity:
+            self.head.orders_at, self.head.orders_capacity = orders_at, orders_capacity
+
+    @staticmethod
+    def size_of(uint64_t market_capacity, uint64_t tape_bytes=0, uint64_t quotes_capacity=0, uint64_t orders_capacity=0,
+                tuple sizes=(0, 0)):
+        """Bytes that a region with these parts takes."""
+        return (4 * PAGE_BYTES + pages(market_capacity * RECORD) + pages(tape_bytes)
+                + pages(quotes_capacity * <uint64_t>sizes[0]) + pages(orders_capacity * <uint64_t>sizes[1]))
+
+    @staticmethod
+    def attached(memory not None, wait_memory not None):
+        """The region that another process made, looked at; nothing of it is written but the wait page.
+
+        ``memory``: all of it, may be read-only. ``wait_memory``: its page 3, writable. Checks the lengths only; who
+        maps a file checks its head first.
+        """
+        cdef Region self = Region.__new__(Region, 64)
+        free(self.block)
+        self.block = NULL
+        self.is_owner = False
+        self.memory, self.wait_memory = memory, wait_memory
+        self.base = address_of(memory, 4 * PAGE_BYTES, False)
+        self.place()
+        self.waits = <WaitPage *>address_of(wait_memory, PAGE_BYTES, True)
+        self.bytes = self.head.bytes
+        address_of(memory, self.bytes, False)
+        return self
+
+    cdef place(self):
+        self.head = <RegionHead *>self.base
+        self.hot = <HotPage *>(self.base + PAGE_BYTES)
+        self.counts = <Counters *>(self.base + 2 * PAGE_BYTES)
+        self.waits = <WaitPage *>(self.base + 3 * PAGE_BYTES)
+
+    def __dealloc__(self):
+        free(self.block)
+
+    @property
+    def watermark(self):
+        """Sequence number up to which every ring has everything."""
+        return ibw_load_acquire(&self.hot.watermark)
+
+    @property
+    def count(self):
+        """How often something was published or :meth:`ring` was called; what :meth:`wait` waits for."""
+        return ibw_load_acquire(&self.hot.rings)
+
+    def ring(self):
+        """Wake who waits, without anything new. Any thread of the owner."""
+        with nogil:
+            region_ring(self)
+
+    def publish(self, uint64_t seq):
+        """Everything up to ``seq`` is in its rings: say so, and wake who waits. Producer only."""
+        region_publish(self, seq)
+
+    def wait(self, uint64_t seen, timeout_ms=None, str how="block"):
+        """Wait, without the GIL, until :attr:`count` is no longer ``seen``. Read it first, then look at the rings.
+
+        Parameters
+        ----------
+        timeout_ms : None for no limit.
+        how : ``spin`` (a core, nanoseconds), ``yield`` (a core that others may have), ``block`` (microseconds).
+
+        Returns
+        -------
+        bool
+            False when the time was up first. Signals are handled at least every 50 ms; what their handlers raise passes
+            through.
+        """
+        cdef int kind = 0 if how == "spin" else 1 if how == "yield" else 2 if how == "block" else -1
+        if kind < 0:
+            raise _error("ConfigError", f"how is {how!r}", "it may be spin, yield or block")
+        cdef int64_t end = 0, now, left
+        cdef bint limited = timeout_ms is not None, found
+        now = ibw_now_ns()
+        if limited:
+            end = now + <int64_t>(<double>timeout_ms * 1e6)
+        while True:
+            left = SLICE_NS
+            if limited and end - now < left:
+                left = end - now
+            with nogil:
+                found = wait_slice(self, seen, left if left > 0 else 0, kind)
+            if found:
+                return True
+            PyErr_CheckSignals()
+            now = ibw_now_ns()
+            if limited and now >= end:
+                return False
+
+    def add_fd(self, int fd):
+        """Write to that eventfd with the first publication after each :meth:`clear_fd`. Returns its slot."""
+        cdef int i
+        for i in range(MAX_FDS):
+            if self.fds[i].fd < 0:
+                ibw_store32_seq(&self.fds[i].signalled, 0)
+                self.fds[i].fd = fd
+                if <uint32_t>i >= self.fds_used:
+                    ibw_store32_seq(&self.fds_used, i + 1)
+                return i
+        raise _error("ConfigError", f"more than {MAX_FDS} file descriptors wait on one session")
+
+    def clear_fd(self, int slot):
+        """Take back what was written; call it before looking at the rings."""
+        cdef uint64_t count
+        if ibw_load32_relaxed(&self.fds[slot].signalled):
+            read(self.fds[slot].fd, &count, 8)
+            ibw_store32_seq(&self.fds[slot].signalled, 0)
+            ibw_fence_seq()  # a publication from here on writes again; what came before is seen by the look that follows
+
+    def remove_fd(self, int slot):
+        """Forget the eventfd; the caller closes it afterwards, when no producer runs or after its next publication."""
+        self.fds[slot].fd = -1
+
+
+cdef uint8_t *address_of(memory, uint64_t need, bint writable) except NULL:
+    cdef Py_buffer view
+    PyObject_GetBuffer(memory, &view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+    cdef uint8_t *at = <uint8_t *>view.buf
+    cdef uint64_t length = view.len
+    PyBuffer_Release(&view)   # the owner of the mapping is kept by the caller; an mmap object cannot move
+    if length < need:
+        raise _error("ConfigError", f"{length} bytes of memory where {need} are needed")
+    return at
+
+
+cdef void region_publish(Region region, uint64_t seq) noexcept nogil:
+    ibw_store_release(&region.hot.watermark, seq)  # every record below it is visible first
+    region_ring(region)
+
+
+cdef void region_ring(Region region) noexcept nogil:
+    # Any thread: the producer with each publication, others when something else is to be looked at (the end).
+    cdef uint32_t i
+    cdef uint64_t one = 1
+    # The count is out before the waiters are looked at; a waiter counts itself before it looks at the count.
+    ibw_add_seq(&region.hot.rings, 1)
+    ibw_fence_seq()
+    if ibw_load32_relaxed(&region.waits.waiters):
+        ibw_add32_seq(&region.waits.wake_seq, 1)
+        ibw_store_relaxed(&region.counts.wakes, region.counts.wakes + 1)
+        ibw_futex_wake_all(&region.waits.wake_seq)
+    for i in range(region.fds_used):
+        if region.fds[i].fd >= 0 and not ibw_load32_relaxed(&region.fds[i].signalled):
+            ibw_store32_seq(&region.fds[i].signalled, 1)
+            write(region.fds[i].fd, &one, 8)
+
+
+cdef bint region_wait(Region region, uint64_t seen, int64_t ns) noexcept nogil:
+    # Sleep until `rings` is no longer `seen`, at most ns; True when it is.
+    cdef uint32_t word
+    if ibw_load_acquire(&region.hot.rings) != seen:
+        return True
+    if ns <= 0:
+        return False
+    ibw_add32_seq(&region.waits.waiters, 1)
+    ibw_fence_seq()
+    word = ibw_load32_acquire(&region.waits.wake_seq)
+    if ibw_load_acquire(&region.hot.rings) == seen:
+        ibw_futex_wait(&region.waits.wake_seq, word, ns)
+    ibw_add32_seq(&region.waits.waiters, <uint32_t>-1)
+    return ibw_load_acquire(&region.hot.rings) != seen
+
+
+cdef bint wait_slice(Region region, uint64_t seen, int64_t ns, int kind) noexcept nogil:
+    cdef int64_t end
+    cdef int i
+    if kind == 2:
+        return region_wait(region, seen, ns)
+    if ibw_load_acquire(&region.hot.rings) != seen:
+        return True
+    end = ibw_now_ns() + ns
+    while True:
+        for i in range(64):
+            if ibw_load_acquire(&region.hot.rings) != seen:
+                return True
+            if kind == 1:
+                ibw_yield()
+            else:
+                ibw_pause()
+        if ibw_now_ns() >= end:
+            return False
+
+
+# --------------------------------------------------------------------------------------------------- who may read
+
+cdef class Reading:
+    """What every cursor has in common: it belongs to the thread that polls it first, and to its process."""
+
+    cdef unsigned long owner
+    cdef int64_t generation
+    cdef readonly bint closed
+
+    cdef int check(self) except -1:
+        cdef unsigned long me
+        if self.closed:
+            raise _error("CursorClosed", "this cursor is closed", "make a new one")
+        if self.generation != _forks:
+            raise _error("ForkedClient", "this cursor belongs to the parent process", "connect or attach in the child")
+        me = PyThread_get_thread_ident()
+        if self.owner != me:
+            if self.owner:
+                raise _error("WrongThread", "this cursor belongs to the thread that polled it first",
+                             "make a cursor in each thread, or call adopt() when the old one is done with it")
+            self.owner = me
+        return 0
+
+    def adopt(self):
+        """Take the cursor over: the next thread that polls owns it. The caller knows that the old one is done with it."""
+        self.owner = 0
+
+
+# ------------------------------------------------------------------------------------------------- market ring
 
 @cython.final
 cdef class MarketRing:
@@ -37,27 +347,20 @@ cdef class MarketRing:
 
     Parameters
     ----------
-    capacity : number of records, a power of two of at least 64.
+    capacity : number of records, a power of two of at least 64; or a :class:`Region` that has one.
     """
 
-    def __cinit__(self, uint64_t capacity=65536):
-        if capacity < 64 or capacity & (capacity - 1):
-            raise ValueError(f"capacity is {capacity}; give a power of two of at least 64")
-        self.capacity = capacity
-        self.mask = capacity - 1
-        self.block = malloc((capacity + 1) * RECORD)
-        if self.block is NULL:
-            raise MemoryError()
-        self.base = <uint8_t *>((<uint64_t>self.block + 63) & ~<uint64_t>63)  # a record is one cache line
-        memset(self.base, 0, capacity * RECORD)
-
-    def __dealloc__(self):
-        free(self.block)
+    def __cinit__(self, capacity=65536):
+        self.region = capacity if isinstance(capacity, Region) else Region(capacity)
+        self.hot = self.region.hot
+        self.base = self.region.base + self.region.head.market_at
+        self.capacity = self.region.head.market_capacity
+        self.mask = self.capacity - 1
 
     @property
     def published(self):
         """Records published so far."""
-        return ibw_load_acquire(&self.head)
+        return ibw_load_acquire(&self.hot.market_head)
 
     def append(self, record not None):
         """Append the record(s) of one message: a multiple of 64 bytes. Producer only."""
@@ -74,12 +377,12 @@ cdef class MarketRing:
             ring_publish(self, 2 if i + 1 < n else 1)
 
     def cursor(self):
-        """A new cursor that starts at the next record. For the thread that calls it."""
+        """A new cursor that starts at the next record. For the thread that first polls it."""
         return MarketCursor(self)
 
 
 @cython.final
-cdef class MarketCursor:
+cdef class MarketCursor(Reading):
     """One consumer's place in a market ring. Not thread-safe; any number per ring.
 
     Attributes
@@ -99,13 +402,18 @@ cdef class MarketCursor:
 
     def __cinit__(self, MarketRing ring not None):
         self.ring = ring
-        self.next = ibw_load_acquire(&ring.head)
+        self.next = ibw_load_acquire(&ring.hot.market_head)
         self.room = 0
+        self.generation = _forks
+
+    def close(self):
+        """No more polls. Twice is harmless."""
+        self.closed = True
 
     @property
     def pending(self):
         """Records published and not yet polled, gaps included."""
-        return ibw_load_acquire(&self.ring.head) - self.next
+        return ibw_load_acquire(&self.ring.hot.market_head) - self.next
 
     cdef _grow(self, uint64_t want):
         self.buffer = bytearray(want * RECORD)
@@ -120,7 +428,7 @@ cdef class MarketCursor:
         self.last_gap = 0
         while True:
             count = self.attempt(want, ahead)
-            if count or ibw_load_acquire(&self.ring.head) == self.next:
+            if count or ibw_load_acquire(&self.ring.hot.market_head) == self.next:
                 break
             # Overtaken while copying: give the producer a start, or a fast one is never escaped.
             ahead = ahead * 2 if ahead else self.ring.capacity >> 5
@@ -133,7 +441,7 @@ cdef class MarketCursor:
 
     cdef uint64_t attempt(self, uint64_t want, uint64_t ahead) except? 0xFFFFFFFFFFFFFFFF:
         cdef MarketRing ring = self.ring
-        cdef uint64_t head = ibw_load_acquire(&ring.head)  # pairs with publish: records below are whole
+        cdef uint64_t head = ibw_load_acquire(&ring.hot.market_head)  # pairs with publish: records below are whole
         cdef uint64_t start = self.next
         cdef uint64_t capacity = ring.capacity
         cdef uint64_t count, first, at, lost = 0, oldest
@@ -153,11 +461,12 @@ cdef class MarketCursor:
         if first > count:
             first = count
         with nogil:
-            memcpy(self.raw, ring.base + at * RECORD, first * RECORD)
+            # Relaxed words: the producer may be writing some of them, which the mark then tells.
+            ibw_copy_words(<uint64_t *>self.raw, <uint64_t *>(ring.base + at * RECORD), first * 8)
             if count > first:
-                memcpy(self.raw + first * RECORD, ring.base, (count - first) * RECORD)
+                ibw_copy_words(<uint64_t *>(self.raw + first * RECORD), <uint64_t *>ring.base, (count - first) * 8)
             ibw_fence_acquire()  # the copy is done before the mark is read
-        oldest = ibw_load_relaxed(&ring.reserved)
+        oldest = ibw_load_relaxed(&ring.hot.market_reserved)
         oldest = oldest - capacity if oldest > capacity else 0
         self.next = start + count
         self.skip = 0
@@ -175,6 +484,7 @@ cdef class MarketCursor:
 
         Valid until the next poll. ``last_gap`` then tells how many records before them were lost.
         """
+        self.check()
         if max < 1:
             raise ValueError("max must be at least 1")
         cdef uint64_t count = self.copy(<uint64_t>max)
@@ -186,245 +496,11 @@ cdef class MarketCursor:
 
     def poll_bytes(self, Py_ssize_t max=1024):
         """The next records as bytes, 64 each; needs no numpy."""
+        self.check()
         if max < 1:
             raise ValueError("max must be at least 1")
         cdef uint64_t count = self.copy(<uint64_t>max)
         return PyBytes_FromStringAndSize(<char *>(self.raw + self.skip * RECORD), count * RECORD) if count else b""
 
 
-# ---------------------------------------------------------------------------------------------- log ring
-
-cdef Segment *new_segment(uint64_t capacity, uint64_t index) noexcept nogil:
-    cdef Segment *segment = <Segment *>malloc(sizeof(Segment) + capacity)
-    if segment is not NULL:
-        segment.next = NULL
-        segment.used = 0
-        segment.capacity = capacity
-        segment.index = index
-        segment.base = 0
-    return segment
-
-
-cdef inline uint8_t *data_of(Segment *segment) noexcept nogil:
-    return <uint8_t *>segment + sizeof(Segment)
-
-
-@cython.final
-cdef class LogRing:
-    """Entries of any length, none lost: a header, then the raw payload.
-
-    Segments of 1 MiB; one is given back when every cursor has passed it. Without a cursor the oldest go at once.
-
-    Parameters
-    ----------
-    max_backlog_bytes : above that much unread, :attr:`overflowed` is set and nothing more is taken.
-    """
-
-    def __cinit__(self, uint64_t max_backlog_bytes=256 << 20):
-        self.max_backlog_bytes = max_backlog_bytes
-        self.first = self.last = new_segment(SEGMENT_BYTES, 0)
-        if self.first is NULL:
-            raise MemoryError()
-        self.held = SEGMENT_BYTES
-        self.needed = self.floor = NOBODY
-        self.cursors = set()
-
-    def __dealloc__(self):
-        cdef Segment *segment = self.first
-        cdef Segment *following
-        while segment is not NULL:
-            following = segment.next
-            free(segment)
-            segment = following
-
-    @property
-    def backlog_bytes(self):
-        """How far the slowest cursor is behind, with what entries take beside their bytes; 0 without cursors."""
-        cdef uint64_t floor = ibw_load_relaxed(&self.floor)
-        cdef uint64_t end = self.last.base + ibw_load_acquire(&self.last.used)
-        return end - floor if floor < end else 0
-
-    @property
-    def appended(self):
-        """Entries appended so far."""
-        return ibw_load_relaxed(&self.entries)
-
-    cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil:
-        # 0, or -1 without memory, or -2 past the backlog limit. Layout: u32 whole, u32 header, header, payload.
-        cdef uint64_t whole = (8 + <uint64_t>nhead + n + 7) & ~<uint64_t>7
-        cdef Segment *segment = self.last
-        cdef Segment *fresh
-        cdef uint8_t *at
-        cdef uint64_t size
-        cdef uint64_t end = segment.base + segment.used + whole
-        cdef uint64_t floor = ibw_load_relaxed(&self.floor)  # old at worst: then more seems unread than is
-        if floor < end and end - floor > self.max_backlog_bytes:
-            return -2
-        if segment.used + whole > segment.capacity:
-            size = SEGMENT_BYTES if whole <= SEGMENT_BYTES else whole
-            fresh = new_segment(size, segment.index + 1)
-            if fresh is NULL:
-                return -1
-            fresh.base = segment.base + segment.used
-            ibw_add(&self.held, size)
-            ibw_lock(&self.lock)
-            # A reader that sees next also sees the fresh segment's fields and that this one is complete.
-            ibw_store_release(<uint64_t *>&segment.next, <uint64_t>fresh)
-            self.last = segment = fresh
-            self.give_back()
-            ibw_unlock(&self.lock)
-        at = data_of(segment) + segment.used
-        (<uint32_t *>at)[0] = <uint32_t>(whole)
-        (<uint32_t *>(at + 4))[0] = nhead
-        memcpy(at + 8, head, nhead)
-        if n:
-            memcpy(at + 8 + nhead, payload, n)
-        ibw_store_relaxed(&self.entries, self.entries + 1)
-        ibw_store_release(&segment.used, segment.used + whole)  # the entry is whole before it is counted
-        return 0
-
-    def append(self, header not None, payload not None=b""):
-        """Append one entry. Producer only. Raises ConsumerTooSlow's cause as OverflowError past the limit."""
-        cdef bytes h = bytes(header)
-        cdef bytes p = bytes(payload)
-        cdef uint32_t promised = 0
-        if len(h) >= 32:
-            memcpy(&promised, PyBytes_AS_STRING(h) + 24, 4)
-        if len(h) < 32 or promised != <uint64_t>len(p):
-            raise ValueError("the header of an entry has at least 32 bytes, with the length of its payload at byte 24")
-        cdef int rc = self.put(
-            <const uint8_t *>PyBytes_AS_STRING(h), <uint32_t>len(h), <const uint8_t *>PyBytes_AS_STRING(p), <uint32_t>len(p)
-        )
-        if rc == -1:
-            raise MemoryError()
-        if rc:
-            raise OverflowError(f"the slowest cursor is more than {self.max_backlog_bytes} bytes behind")
-
-    cdef void give_back(self) noexcept nogil:
-        # Under the lock: free what every cursor has passed, never the producer's segment.
-        cdef Segment *following
-        while self.first is not self.last and self.first.index < self.needed:
-            following = <Segment *>ibw_load_acquire(<uint64_t *>&self.first.next)
-            ibw_sub(&self.held, self.first.capacity)
-            free(self.first)
-            self.first = following
-
-    cdef void moved(self):
-        # A cursor went to another segment, came or closed. With the GIL, so the list of cursors stands still.
-        cdef uint64_t oldest = NOBODY
-        cdef size_t address
-        for address in self.cursors:
-            oldest = min(oldest, (<LogCursor><void *>address).segment.index)
-        self.read()
-        ibw_lock(&self.lock)
-        self.needed = oldest
-        self.give_back()
-        ibw_unlock(&self.lock)
-
-    cdef void read(self):
-        # A cursor has read: how far is the slowest now? With the GIL.
-        cdef uint64_t floor = NOBODY
-        cdef size_t address
-        cdef LogCursor cursor
-        for address in self.cursors:
-            cursor = <LogCursor><void *>address
-            floor = min(floor, cursor.segment.base + cursor.at)
-        ibw_store_relaxed(&self.floor, floor)
-
-    def cursor(self, *, from_start=False):
-        """A new cursor: at the end, or at the oldest entry that is still held."""
-        return LogCursor(self, from_start)
-
-
-@cython.final
-cdef class Entry:
-    """One entry: its header's common fields, the whole header, and the raw payload."""
-
-    cdef readonly uint64_t seq
-    cdef readonly int64_t recv_ns
-    cdef readonly int kind
-    cdef readonly int flags
-    cdef readonly int code
-    cdef readonly bytes header
-    cdef readonly bytes payload
-
-    def __repr__(self):
-        return f"Entry(seq={self.seq}, kind={self.kind}, flags={self.flags}, code={self.code}, {len(self.payload)} bytes)"
-
-
-@cython.final
-@cython.no_gc_clear
-cdef class LogCursor:
-    """One consumer's place in a log ring. Not thread-safe. ``close()``, or its end, lets go of what it holds."""
-
-    cdef LogRing ring
-    cdef Segment *segment
-    cdef uint64_t at
-    cdef bint closed
-
-    def __cinit__(self, LogRing ring not None, bint from_start=False):
-        self.ring = ring
-        self.closed = True   # until it has a place
-        ibw_lock(&ring.lock)  # no segment goes while this cursor takes its place
-        self.segment = ring.first if from_start else ring.last
-        self.at = 0 if from_start else ibw_load_acquire(&self.segment.used)
-        if self.segment.index < ring.needed:
-            ring.needed = self.segment.index
-        ibw_unlock(&ring.lock)
-        ring.cursors.add(<size_t><void *>self)
-        self.closed = False
-        ring.read()
-
-    def __dealloc__(self):
-        if self.ring is not None and not self.closed:
-            self.ring.cursors.discard(<size_t><void *>self)
-            self.ring.moved()
-
-    def poll(self, Py_ssize_t max=1024):
-        """Up to ``max`` entries, as a list. Raises ValueError on a closed cursor."""
-        cdef list out = []
-        cdef Segment *following
-        cdef uint64_t used
-        cdef Py_ssize_t left = max
-        if self.closed:
-            raise ValueError("this cursor is closed")
-        while left > 0:
-            used = ibw_load_acquire(&self.segment.used)  # entries below are whole
-            if self.at >= used:
-                following = <Segment *>ibw_load_acquire(<uint64_t *>&self.segment.next)
-                if following is NULL:
-                    break
-                if self.at < ibw_load_acquire(&self.segment.used):
-                    continue
-                self.segment = following
-                self.at = 0
-                self.ring.moved()
-                continue
-            out.append(self.take())
-            left -= 1
-        if out:
-            self.ring.read()
-        return out
-
-    cdef Entry take(self):
-        cdef uint8_t *at = data_of(self.segment) + self.at
-        cdef uint32_t whole = (<uint32_t *>at)[0]
-        cdef uint32_t nhead = (<uint32_t *>(at + 4))[0]
-        cdef uint8_t *head = at + 8
-        cdef Entry entry = Entry.__new__(Entry)
-        entry.seq = (<uint64_t *>head)[0]
-        entry.recv_ns = (<int64_t *>(head + 8))[0]
-        entry.kind = head[16]
-        entry.flags = (<uint16_t *>(head + 18))[0]
-        entry.code = (<int32_t *>(head + 20))[0]
-        entry.header = PyBytes_FromStringAndSize(<char *>head, nhead)
-        entry.payload = PyBytes_FromStringAndSize(<char *>(head + nhead), (<uint32_t *>(head + 24))[0])
-        self.at += whole
-        return entry
-
-    def close(self):
-        """Let go of the entries that only this cursor still held."""
-        if not self.closed:
-            self.closed = True
-            self.ring.cursors.discard(<size_t><void *>self)
-            self.ring.moved()
+include "_ring_log.pxi"

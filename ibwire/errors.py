@@ -16,6 +16,7 @@
      +-- WaitTimeout             a wait ended before its condition (also a TimeoutError); no verdict on what was awaited
      +-- ConsumerTooSlow         a lossless ring passed its backlog limit and the session ended
      +-- Lapped                  a cursor was overtaken by an overwriting ring; entries are gone
+     +-- CursorClosed            a cursor was read after it was closed
      +-- WrongThread             an object was used from a thread that does not own it
      +-- ForkedClient            a client was used in a child process after fork
 
@@ -30,6 +31,7 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "ConsumerTooSlow",
+    "CursorClosed",
     "ForkedClient",
     "IbwireError",
     "Lapped",
@@ -271,6 +273,10 @@ class Lapped(IbwireError):
     def __init__(self, problem: str = "", *, lost: int = 0, hint: str = "") -> None:
         super().__init__(problem, hint=hint)
         self.lost = lost
+
+
+class CursorClosed(IbwireError):
+    """A cursor was read after it was closed."""
 
 
 class WrongThread(IbwireError):

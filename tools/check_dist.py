@@ -61,7 +61,7 @@ def build(work: Path, out: Path) -> tuple[Path, Path]:
 
 def expected_files() -> set[str]:
     """Files of the package that an installation must hold, relative to it."""
-    suffixes = {".py", ".pyi", ".pyx", ".pxd", ".h", ".typed"}
+    suffixes = {".py", ".pyi", ".pyx", ".pxd", ".pxi", ".h", ".typed"}
     package = ROOT / "ibwire"
     return {path.relative_to(package).as_posix() for path in package.rglob("*") if path.suffix in suffixes}
 

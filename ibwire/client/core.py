@@ -137,6 +137,7 @@ class Core:
         self.link.close()
         self.pump.stop()
         with self.lock:
+            self._dispatcher.adopt()  # the pump has ended
             self._step()  # what came in before the end
             self._dispatcher.close()
 

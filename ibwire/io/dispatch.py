@@ -19,6 +19,7 @@ class _Watermark(Protocol):
 
 class _LogCursor(Protocol):
     def poll(self, max: int = ..., /) -> Sequence[Any]: ...
+    def adopt(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -27,6 +28,7 @@ class _MarketCursor(Protocol):
     def last_gap(self) -> int: ...
 
     def poll_bytes(self, max: int = ..., /) -> bytes: ...
+    def adopt(self) -> None: ...
 
 
 class Dispatcher:
@@ -106,6 +108,11 @@ class Dispatcher:
                 if self._on_market is not None:
                     self._on_market(run)
 
+    def adopt(self) -> None:
+        """Go on in this thread; the one before is done."""
+        for source in (self._orders, self._control, self._market):
+            source.adopt()
+
     def close(self) -> None:
         """Close the cursors."""
         self._orders.close()
@@ -134,6 +141,10 @@ class _EntrySource:
         self._at += 1
         return self._items[self._at - 1]
 
+    def adopt(self) -> None:
+        if self._cursor is not None:
+            self._cursor.adopt()
+
     def close(self) -> None:
         if self._cursor is not None:
             self._cursor.close()
@@ -157,6 +168,10 @@ class _MarketSource:
             if not self._raw:
                 return limit + 1
         return int(_SEQ.unpack_from(self._raw, self._at)[0])
+
+    def adopt(self) -> None:
+        if self._cursor is not None:
+            self._cursor.adopt()
 
     def take(self, before: int) -> memoryview:
         """The records before that sequence number, as far as they were polled."""

@@ -6,6 +6,7 @@ import os
 from importlib import import_module
 from typing import Any, Final
 
+from ibwire import errors
 from ibwire.errors import ConsumerTooSlow, ProtocolError
 from ibwire.ring import log, market, stream
 from ibwire.ring.records import array_of
@@ -26,7 +27,9 @@ class CompiledDecoder(stream.StreamDecoder):
 
     __slots__ = ("_inner",)
 
-    def __init__(self, server_version: int, market: Any, orders: Any, control: Any, *, records: bool = True) -> None:
+    def __init__(
+        self, server_version: int, market: Any, orders: Any, control: Any, *, records: bool = True, every: Any = None
+    ) -> None:
         from ibwire.wire.hot import tables
 
         self.server_version = server_version
@@ -34,7 +37,7 @@ class CompiledDecoder(stream.StreamDecoder):
         self.watermark = 0
         inner = import_module("ibwire._fastdecode").StreamDecoder
         self._codec, self._stores, self._records = Codec(server_version, Role.CLIENT), {}, records
-        self._inner: Any = inner(tables(server_version, records), market, orders, control, self._record_of)
+        self._inner: Any = inner(tables(server_version, records), market, orders, control, self._record_of, every)
 
     def _record_of(self, payload: bytes) -> tuple[bytes, int]:
         """The record and flags of a payload with fields that come twice or out of order. The reader's thread."""
@@ -83,7 +86,7 @@ def _choose() -> str:
             return "plain"
     except ImportError:
         return "plain"
-    rings.arrays_by(array_of)
+    rings.setup(array_of, errors)
     MarketRing, LogRing, StreamDecoder = rings.MarketRing, rings.LogRing, CompiledDecoder
     return "compiled"
 

@@ -11,6 +11,8 @@ import struct
 import weakref
 from typing import Final, NamedTuple
 
+from ibwire.errors import CursorClosed
+
 SEGMENT_BYTES: Final = 1 << 20
 MAX_BACKLOG_BYTES: Final = 256 << 20
 ENTRY_HEAD: Final = struct.Struct("<QqBBHiII")
@@ -141,9 +143,9 @@ class LogCursor:
         self.closed = False
 
     def poll(self, max: int = 1024) -> list[Entry]:
-        """The next entries, at most ``max``; an empty list when there is none. Raises ValueError once closed."""
+        """The next entries, at most ``max``; an empty list when there is none. Raises CursorClosed once closed."""
         if self.closed:
-            raise ValueError("this cursor is closed")
+            raise CursorClosed("this cursor is closed", hint="make a new one")
         out: list[Entry] = []
         while len(out) < max:
             segment = self._segment
@@ -159,6 +161,9 @@ class LogCursor:
             else:
                 break
         return out
+
+    def adopt(self) -> None:
+        """Take the cursor over from a thread that is done with it."""
 
     def close(self) -> None:
         """Give up the place; what only this cursor held may go."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ibwire.errors import ConfigError, CursorClosed
 from ibwire.ring.records import base_dtype
 from ibwire.spec.records import RECORD_BYTES
 
@@ -29,14 +30,14 @@ class MarketRing:
 
     Raises
     ------
-    ValueError : the capacity is no such number.
+    ConfigError : the capacity is no such number.
     """
 
     __slots__ = ("__weakref__", "_buffer", "_head", "_reserved", "_view", "capacity")
 
     def __init__(self, capacity: int = 1 << 16) -> None:
         if capacity < 64 or capacity & (capacity - 1):
-            raise ValueError(f"a capacity of {capacity} records; give a power of two, at least 64")
+            raise ConfigError(f"a market ring of {capacity} records", hint="give a power of two of at least 64")
         self.capacity = capacity
         self._buffer = bytearray(capacity * RECORD_BYTES)
         self._view = memoryview(self._buffer)
@@ -79,7 +80,7 @@ class MarketCursor:
         Records lost just before what the last poll returned. Not 0: a book built from depth records is invalid.
     """
 
-    __slots__ = ("_buffer", "_position", "_ring", "_untold", "gap", "last_gap")
+    __slots__ = ("_buffer", "_position", "_ring", "_untold", "closed", "gap", "last_gap")
 
     def __init__(self, ring: MarketRing) -> None:
         self._ring = ring
@@ -88,6 +89,14 @@ class MarketCursor:
         self.gap = 0
         self.last_gap = 0
         self._untold = 0
+        self.closed = False
+
+    def adopt(self) -> None:
+        """Take the cursor over from a thread that is done with it."""
+
+    def close(self) -> None:
+        """No more polls. Twice is harmless."""
+        self.closed = True
 
     @property
     def pending(self) -> int:
@@ -111,6 +120,8 @@ class MarketCursor:
         return bytes(self._take(max))
 
     def _take(self, max: int) -> memoryview:
+        if self.closed:
+            raise CursorClosed("this cursor is closed", hint="make a new one")
         if max < 1:
             raise ValueError("max must be at least 1")
         ring = self._ring

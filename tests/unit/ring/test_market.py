@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from ibwire.errors import ConfigError
 from tests.unit.ring.impls import Impl
 
 CAPACITY = 64
@@ -138,7 +139,7 @@ def test_only_whole_records(impl: Impl, size: int) -> None:
 
 @pytest.mark.parametrize("capacity", [0, 32, 100])
 def test_only_powers_of_two(impl: Impl, capacity: int) -> None:
-    with pytest.raises(ValueError, match="power of two"):
+    with pytest.raises(ConfigError, match="power of two"):
         impl.MarketRing(capacity)
 
 
