@@ -159,3 +159,24 @@ class EveryCursor(Place):
         """The next records as bytes, 64 each; needs no numpy."""
     def close(self) -> None:
         """Let go of the records that only this cursor still held."""
+
+@final
+class MergedCursor:
+    """Drains an order, a control and a market cursor, merged by sequence number, into callbacks."""
+
+    def __init__(
+        self,
+        region: Region,
+        orders: LogCursor | None,
+        control: LogCursor | None,
+        market: MarketCursor | EveryCursor | None,
+        on_entry: Callable[[Entry], object],
+        on_market: Callable[[bytes], object] | None = None,
+        on_gap: Callable[[int], object] | None = None,
+    ) -> None: ...
+    def dispatch(self) -> int:
+        """Deliver everything that had arrived when the call began; returns how many items were delivered."""
+    def adopt(self) -> None:
+        """Go on in this thread; the one before is done."""
+    def close(self) -> None:
+        """Close the cursors."""

@@ -504,3 +504,4 @@ cdef class MarketCursor(Reading):
 
 
 include "_ring_log.pxi"
+include "_ring_merged.pxi"

@@ -224,6 +224,8 @@ def check_file(path: Path, root: Path) -> list[Violation]:
     """Violations of one source file below ``root``."""
     relative = path.relative_to(root)
     parts = list(relative.with_suffix("").parts)
+    if path.suffix == ".pxi":  # a part of the module whose name begins its own
+        parts[-1] = next((name for name in COMPILED if parts[-1].startswith(f"{name}_")), parts[-1])
     is_package = parts[-1] == "__init__"
     module = ".".join(parts[:-1] if is_package else parts)
     package = module if is_package else ".".join(parts[:-1])

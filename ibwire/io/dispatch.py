@@ -85,12 +85,13 @@ class Dispatcher:
             control = self._control.head(limit)
             orders = self._orders.head(limit)
             market = self._market.head(limit)
-            if self._market.gap and self._on_gap is not None:
-                gap, self._market.gap = self._market.gap, 0
-                self._on_gap(gap)
             seq = min(control, orders, market)
             if seq > limit:
                 return delivered
+            if self._market.gap and seq == market:
+                gap, self._market.gap = self._market.gap, 0
+                if self._on_gap is not None:
+                    self._on_gap(gap)
             if seq == control:
                 # The same message in another ring is this one again.
                 if seq == orders:

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from ibwire import errors
 from ibwire.errors import ConsumerTooSlow, ProtocolError
-from ibwire.ring import log, market, stream
+from ibwire.ring import every, log, market, stream
 from ibwire.ring.records import array_of
 from ibwire.ring.store import Store
 from ibwire.spec.records import FLAG_EXTRA
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import check_length
 
-__all__ = ["NAME", "CompiledDecoder", "LogRing", "MarketRing", "StreamDecoder"]
+__all__ = ["NAME", "CompiledDecoder", "EveryRing", "LogRing", "MarketRing", "StreamDecoder"]
 
 
 class CompiledDecoder(stream.StreamDecoder):
@@ -70,6 +70,7 @@ class CompiledDecoder(stream.StreamDecoder):
             self.watermark = self._inner.seq
 
 
+EveryRing: type[every.EveryRing] = every.EveryRing
 MarketRing: type[market.MarketRing] = market.MarketRing
 LogRing: type[log.LogRing] = log.LogRing
 StreamDecoder: type[stream.StreamDecoder] = stream.StreamDecoder
@@ -77,7 +78,7 @@ StreamDecoder: type[stream.StreamDecoder] = stream.StreamDecoder
 
 def _choose() -> str:
     """Take the compiled classes, all or none of them: they share their memory layout."""
-    global LogRing, MarketRing, StreamDecoder
+    global EveryRing, LogRing, MarketRing, StreamDecoder
     if os.environ.get("IBWIRE_PURE", "") not in ("", "0"):
         return "plain"
     try:
@@ -87,7 +88,8 @@ def _choose() -> str:
     except ImportError:
         return "plain"
     rings.setup(array_of, errors)
-    MarketRing, LogRing, StreamDecoder = rings.MarketRing, rings.LogRing, CompiledDecoder
+    MarketRing, LogRing, EveryRing = rings.MarketRing, rings.LogRing, rings.EveryRing
+    StreamDecoder = CompiledDecoder
     return "compiled"
 
 

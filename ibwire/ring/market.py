@@ -16,7 +16,7 @@ from ibwire.spec.records import RECORD_BYTES
 if TYPE_CHECKING:
     import numpy as np
 
-_PART_AT: Final = 17
+PART_AT: Final = 17
 """Where a record says which part of its message it is."""
 
 
@@ -45,9 +45,16 @@ class MarketRing:
         self._reserved = 0
 
     @property
-    def head(self) -> int:
+    def published(self) -> int:
         """How many records were ever published."""
         return self._head
+
+    def records_since(self, start: int) -> bytes:
+        """A copy of the records from that number on; not more than the capacity ago. The producer's thread only."""
+        at, end = (n % self.capacity * RECORD_BYTES for n in (start, self._head))
+        if start == self._head:
+            return b""
+        return bytes(self._view[at:end]) if at < end else bytes(self._view[at:]) + bytes(self._view[:end])
 
     def append(self, record: bytes | bytearray | memoryview) -> None:
         """Publish the record(s) of one message: 64 bytes each, all at once. The producer's thread only."""
@@ -84,7 +91,7 @@ class MarketCursor:
 
     def __init__(self, ring: MarketRing) -> None:
         self._ring = ring
-        self._position = ring.head
+        self._position = ring.published
         self._buffer = bytearray()
         self.gap = 0
         self.last_gap = 0
@@ -101,7 +108,7 @@ class MarketCursor:
     @property
     def pending(self) -> int:
         """Records published and not yet polled, lost ones included."""
-        return self._ring.head - self._position
+        return self._ring.published - self._position
 
     def poll(self, max: int = 1024) -> np.ndarray[Any, np.dtype[Any]]:
         """The next records as a read-only array of ``base_dtype()``, perhaps empty; valid until the next poll.
@@ -142,7 +149,7 @@ class MarketCursor:
                 self._position = position + unsafe
                 continue
             skip = 0
-            if count and self._buffer[_PART_AT]:  # the first half of this message is gone
+            if count and self._buffer[PART_AT]:  # the first half of this message is gone
                 skip = 1
                 lost += lost > 0
             self._position = position + count
@@ -162,7 +169,7 @@ class MarketCursor:
         if count <= limit:
             return count
         after = (self._position + limit) % ring.capacity
-        return limit - 1 if ring._buffer[after * RECORD_BYTES + _PART_AT] else limit
+        return limit - 1 if ring._buffer[after * RECORD_BYTES + PART_AT] else limit
 
     def _copy(self, position: int, count: int) -> None:
         ring = self._ring

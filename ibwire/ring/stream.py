@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ibwire.errors import ConsumerTooSlow, ProtocolError
+from ibwire.ring.every import EveryRing
 from ibwire.ring.log import ENTRY_HEAD, LogRing
 from ibwire.ring.market import MarketRing
 from ibwire.ring.store import ORDER_TAIL, ORDER_TAIL_AT, Store
@@ -42,6 +43,8 @@ class StreamDecoder:
         The rings; this is their only producer.
     records : bool
         False: no records are made, every message goes raw to the control ring, in wire order.
+    every : EveryRing
+        Takes every market record too; this is its only producer.
 
     Attributes
     ----------
@@ -57,6 +60,7 @@ class StreamDecoder:
         "_bad_frames",
         "_bytes",
         "_codec",
+        "_every",
         "_extra",
         "_framer",
         "_lost",
@@ -71,12 +75,20 @@ class StreamDecoder:
     )
 
     def __init__(
-        self, server_version: int, market: MarketRing, orders: LogRing, control: LogRing, *, records: bool = True
+        self,
+        server_version: int,
+        market: MarketRing,
+        orders: LogRing,
+        control: LogRing,
+        *,
+        records: bool = True,
+        every: EveryRing | None = None,
     ) -> None:
         self.server_version = server_version
         self._records = records
         self.market, self.orders, self.control = market, orders, control
         self.watermark = 0
+        self._every = every
         self._codec = Codec(server_version, Role.CLIENT)
         self._framer = Framer()
         self._stores: dict[int, Store | int | None] = {}
@@ -135,6 +147,8 @@ class StreamDecoder:
                 self._message(payload, seq, recv_ns)
             except OverflowError as exc:
                 raise ConsumerTooSlow(str(exc), hint=TOO_SLOW_HINT) from None
+            if self._every is not None:
+                self._every.flush()
             self.watermark = seq
 
     def explain(self, payload: bytes) -> str:

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ibwire._ring import MergedCursor
 from ibwire.io.dispatch import Dispatcher
-from ibwire.ring.log import LogRing
-from ibwire.ring.market import MarketRing
-from ibwire.ring.stream import StreamDecoder
 from ibwire.types import incoming as m
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import frame
+from tests.unit.ring.impls import IMPLS
 
 GATEWAY = Codec(176, Role.GATEWAY)
 MESSAGES = {
@@ -30,19 +29,30 @@ MESSAGES = {
 class Run:
     """Rings, a decoder, and a dispatcher that notes (what, seq) in the order of its calls."""
 
-    def __init__(self, capacity: int = 1024) -> None:
+    def __init__(self, kind: str, capacity: int = 1024) -> None:
+        """``kind``: plain or compiled rings and dispatcher, and which market ring."""
         self.seen: list[tuple[str, int]] = []
         self.gaps: list[int] = []
-        market, orders, control = MarketRing(capacity), LogRing(), LogRing()
-        self.decoder = StreamDecoder(176, market, orders, control)
-        self.dispatcher = Dispatcher(
-            self.decoder, orders.cursor(), control.cursor(), market.cursor(), self.entry, self.market, self.gap
-        )
+        self.fails_at = 0
+        name, market_kind = kind.split("-")
+        impl = IMPLS[name]
+        market, orders, control = impl.MarketRing(capacity), impl.LogRing(), impl.LogRing()
+        self.market_ring = market
+        every = impl.EveryRing(market) if market_kind == "every" else None
+        self.decoder = impl.StreamDecoder(176, market, orders, control, every=every)
+        cursors = orders.cursor(), control.cursor(), (every or market).cursor()
+        calls = self.entry, self.market, self.gap
+        if name == "plain":
+            self.dispatcher: Any = Dispatcher(self.decoder, *cursors, *calls)
+        else:
+            self.dispatcher = MergedCursor(market.region, *cursors, *calls)
 
     def entry(self, entry: Any) -> None:
         self.seen.append(("entry", entry.seq))
+        if entry.seq == self.fails_at:
+            raise RuntimeError("user code")
 
-    def market(self, records: memoryview) -> None:
+    def market(self, records: bytes | memoryview) -> None:
         for i in range(0, len(records), 64):
             (seq,) = struct.unpack_from("<Q", records, i)
             self.seen.append(("market", seq))
@@ -51,14 +61,28 @@ class Run:
         self.gaps.append(lost)
         self.seen.append(("gap", lost))
 
+    def set_watermark(self, seq: int) -> None:
+        self.decoder.watermark = seq
+        if hasattr(self.market_ring, "region"):
+            self.market_ring.region.publish(seq)
+
     def feed(self, *names: str) -> None:
         self.decoder.receive(b"".join(frame(MESSAGES[n]) for n in names), 1)
 
 
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(sorted(MESSAGES)), st.booleans()), max_size=60))
-def test_everything_comes_once_in_wire_order(messages: list[tuple[str, bool]]) -> None:
-    run = Run()
+KINDS = ("plain-latest", "plain-every", "compiled-latest", "compiled-every")
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None, max_examples=50)
+@given(messages=st.lists(st.tuples(st.sampled_from(sorted(MESSAGES)), st.booleans()), max_size=60))
+def test_everything_comes_once_in_wire_order(kind: str, messages: list[tuple[str, bool]]) -> None:
+    run = Run(kind)
     expected: list[tuple[str, int]] = []
     for seq, (name, dispatch) in enumerate(messages, 1):
         run.feed(name)
@@ -74,54 +98,52 @@ def test_everything_comes_once_in_wire_order(messages: list[tuple[str, bool]]) -
     assert run.dispatcher.dispatch() == 0
 
 
-def test_more_than_a_batch() -> None:
-    run = Run(capacity=1 << 14)
+def test_more_than_a_batch(kind: str) -> None:
+    run = Run(kind, capacity=1 << 14)
     run.feed(*(["market"] * 1500 + ["order"] + ["control"] * 1500) * 3)
     assert run.dispatcher.dispatch() == 9003
     assert [seq for _, seq in run.seen] == list(range(1, 9004))
 
 
-def test_a_gap_is_told_where_it_is() -> None:
-    run = Run(capacity=64)
+@pytest.mark.parametrize("kind", ["plain-latest", "compiled-latest"])
+def test_a_gap_is_told_where_it_is(kind: str) -> None:
+    run = Run(kind, capacity=64)
     run.feed("order", *["market"] * 200, "control")
     run.dispatcher.dispatch()
-    assert run.gaps == [200 - 64]
-    assert run.seen.index(("gap", 136)) < run.seen.index(("market", 138))
-    assert run.seen[-1] == ("entry", 202)
+    (lost,) = run.gaps
+    assert 200 - 64 <= lost < 200 - 64 + 16  # the compiled ring's mark moves in steps
+    assert run.seen == [("entry", 1), ("gap", lost), *(("market", n) for n in range(2 + lost, 202)), ("entry", 202)]
 
 
-def test_what_is_not_yet_in_every_ring_waits() -> None:
-    run = Run()
+def test_what_is_not_yet_in_every_ring_waits(kind: str) -> None:
+    run = Run(kind)
     run.feed("control", "order")
-    run.decoder.watermark = 1  # as if the second message were being stored right now
+    run.set_watermark(1)  # as if the second message were being stored right now
     run.dispatcher.dispatch()
     assert run.seen == [("entry", 1)]
-    run.decoder.watermark = 2
+    run.set_watermark(2)
     run.dispatcher.dispatch()
     assert run.seen == [("entry", 1), ("entry", 2)]
 
 
-def test_after_an_exception_the_next_item_follows() -> None:
-    run = Run()
+def test_after_an_exception_the_next_item_follows(kind: str) -> None:
+    run = Run(kind)
     run.feed("control", "control")
 
-    def once(entry: Any) -> None:
-        run.seen.append(("entry", entry.seq))
-        if entry.seq == 1:
-            raise RuntimeError("user code")
-
-    run.dispatcher._on_entry = once
+    run.fails_at = 1
     with pytest.raises(RuntimeError):
         run.dispatcher.dispatch()
     run.dispatcher.dispatch()
     assert run.seen == [("entry", 1), ("entry", 2)]
 
 
-def test_rings_may_be_left_out() -> None:
-    orders, control, market = LogRing(), LogRing(), MarketRing(64)
-    decoder = StreamDecoder(176, market, orders, control)
+def test_rings_may_be_left_out(kind: str) -> None:
+    impl = IMPLS[kind.partition("-")[0]]
+    orders, control, market = impl.LogRing(), impl.LogRing(), impl.MarketRing(64)
+    decoder = impl.StreamDecoder(176, market, orders, control)
     seen: list[int] = []
-    dispatcher = Dispatcher(decoder, orders.cursor(), None, None, lambda e: seen.append(e.seq))
+    source, make = (decoder, Dispatcher) if impl.name == "plain" else (market.region, MergedCursor)
+    dispatcher: Any = make(source, orders.cursor(), None, None, lambda e: seen.append(e.seq))
     decoder.receive(b"".join(frame(MESSAGES[n]) for n in ("market", "order", "control")), 1)
     assert dispatcher.dispatch() == 1
     assert seen == [2]

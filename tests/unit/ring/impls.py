@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ibwire.ring import impl, log, market, stream
+from ibwire.ring import every, impl, log, market, stream
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,11 @@ class Impl:
     name: str
     MarketRing: Any
     LogRing: Any
+    EveryRing: Any
     StreamDecoder: Any
 
 
 IMPLS = {
-    "plain": Impl("plain", market.MarketRing, log.LogRing, stream.StreamDecoder),
-    "compiled": Impl("compiled", impl.MarketRing, impl.LogRing, impl.StreamDecoder),
+    "plain": Impl("plain", market.MarketRing, log.LogRing, every.EveryRing, stream.StreamDecoder),
+    "compiled": Impl("compiled", impl.MarketRing, impl.LogRing, impl.EveryRing, impl.StreamDecoder),
 }
