@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, final
 
+from ibwire._ring import LogCursor
+
 @final
 class Sizes:
     """Objects of size texts, the recent ones remembered: at most 16384."""
@@ -37,3 +39,9 @@ class Routes:
 
     def interpret(self, payload: bytes) -> None:
         """Make one payload's callbacks."""
+
+    def drain(self, cursor: LogCursor, most: int, told: Callable[[], object] | None = None) -> int:
+        """Make the callbacks of the payloads that wait in a ring, in their order, until :meth:`stop`."""
+
+    def stop(self) -> None:
+        """End :meth:`drain` after the payload that it is at; to be called in a callback."""

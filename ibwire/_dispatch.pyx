@@ -11,7 +11,7 @@ this frame until the last one returns: a callback may do anything, also change t
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Size
 from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
@@ -19,6 +19,16 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcmp, memcpy, memset
+
+from ibwire._ring cimport (
+    LogCursor,
+    Segment,
+    data_of,
+    entry_bytes,
+    entry_payload,
+    entry_payload_bytes,
+    ibw_store_release,
+)
 
 from types import MethodType
 
@@ -573,6 +583,7 @@ cdef class Routes:
     cdef Py_ssize_t seen
     cdef list routes
     cdef list unheard
+    cdef bint stopping
     cdef readonly int64_t skipped
 
     def __init__(self, bint raw_ids, general, attributes, changed):
@@ -595,37 +606,94 @@ cdef class Routes:
     def interpret(self, payload):
         """Make one payload's callbacks."""
         cdef const uint8_t *p
-        cdef const uint8_t *end
+        if PyBytes_CheckExact(payload):
+            p = <const uint8_t *>PyBytes_AS_STRING(payload)
+            if self.one(p, p + PyBytes_GET_SIZE(payload)):
+                return
+        self.general(payload)
+
+    def drain(self, LogCursor cursor not None, int64_t most, told=None):
+        """Make the callbacks of the payloads that wait in a ring, in their order, until :meth:`stop`.
+
+        Parameters
+        ----------
+        cursor : of a ring of raw payloads; behind each one before its callbacks are made.
+        most : that many payloads at most.
+        told : called after each payload, or None.
+
+        Returns
+        -------
+        int
+            How many payloads there were.
+        """
+        cdef const uint8_t *entry
+        cdef const uint8_t *payload
+        cdef Segment *segment
+        cdef uint64_t end, at
+        cdef int64_t count = 0
+        cdef uint32_t n
+        cursor.check()
+        self.stopping = False
+        try:
+            end = cursor.look()
+            while end:
+                end += cursor.at
+                segment = cursor.segment
+                while True:
+                    entry = data_of(segment) + cursor.at
+                    at = cursor.at + entry_bytes(entry)
+                    cursor.at = at
+                    # Behind it from now on: it no longer counts towards the backlog.
+                    ibw_store_release(&cursor.slot.read, cursor.base + at)
+                    payload = entry_payload(entry)
+                    n = entry_payload_bytes(entry)
+                    count += 1
+                    if not self.one(payload, payload + n):
+                        self.general(PyBytes_FromStringAndSize(<const char *>payload, n))
+                    if told is not None:
+                        told()
+                    if count >= most or self.stopping or cursor.closed:
+                        return count
+                    # A callback may have drained the same cursor.
+                    if at >= end or cursor.at != at or cursor.segment != segment:
+                        break
+                end = cursor.look()
+            return count
+        finally:
+            if not cursor.closed:
+                cursor.leave()
+
+    def stop(self):
+        """End :meth:`drain` after the payload that it is at; to be called in a callback."""
+        self.stopping = True
+
+    cdef bint one(self, const uint8_t *p, const uint8_t *end) except -1:
+        # False: nothing was called, it is for the general decoder.
         cdef uint32_t wire_id = 0
         cdef int digits = 0
         cdef Route route
         if self.attributes is not None and PyDict_Size(self.attributes) != self.seen:
             self.seen = PyDict_Size(self.attributes)
             self.changed()
-        if PyBytes_CheckExact(payload):
-            p = <const uint8_t *>PyBytes_AS_STRING(payload)
-            end = p + PyBytes_GET_SIZE(payload)
-            if self.raw_ids:
-                if end - p < 4:
-                    wire_id = MAX_ROUTES
-                else:
-                    wire_id = <uint32_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]
-                    p += 4
-            else:
-                while p < end and 48 <= p[0] <= 57 and digits < 4:
-                    wire_id = wire_id * 10 + (p[0] - 48)
-                    digits += 1
-                    p += 1
-                if digits == 0 or p >= end or p[0] != 0:
-                    wire_id = MAX_ROUTES
-                else:
-                    p += 1
-            if wire_id < MAX_ROUTES:
-                route = self.routes[wire_id]
-                if route is not None:
-                    if route.run(p, end):
-                        return
-                elif self.unheard[wire_id]:
-                    self.skipped += 1
-                    return
-        self.general(payload)
+        if self.raw_ids:
+            if end - p < 4:
+                return False
+            wire_id = <uint32_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]
+            p += 4
+        else:
+            while p < end and 48 <= p[0] <= 57 and digits < 4:
+                wire_id = wire_id * 10 + (p[0] - 48)
+                digits += 1
+                p += 1
+            if digits == 0 or p >= end or p[0] != 0:
+                return False
+            p += 1
+        if wire_id >= MAX_ROUTES:
+            return False
+        route = self.routes[wire_id]
+        if route is not None:
+            return route.run(p, end)
+        if self.unheard[wire_id]:
+            self.skipped += 1
+            return True
+        return False

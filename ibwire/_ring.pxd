@@ -160,6 +160,14 @@ cdef inline void ring_publish(MarketRing ring, uint64_t n) noexcept nogil:
     ibw_store_release(&ring.hot.market_head, ring.hot.market_head + n)
 
 
+cdef class Reading:            # what every cursor has in common
+    cdef unsigned long owner
+    cdef int64_t generation
+    cdef readonly bint closed
+
+    cdef int check(self) except -1
+
+
 cdef struct Segment:
     Segment *next          # release-stored by the producer, once this one is complete
     uint64_t used          # bytes of finished entries; release-stored by the producer
@@ -207,3 +215,42 @@ cdef class EveryRing:
 
     cdef bint is_second(self, uint64_t place) noexcept nogil
     cdef int copy(self) noexcept nogil
+
+
+cdef inline uint8_t *data_of(Segment *segment) noexcept nogil:
+    return <uint8_t *>segment + sizeof(Segment)
+
+
+cdef class Place(Reading):     # a cursor's place in a ring of segments
+    cdef LogRing log
+    cdef CursorSlot *slot
+    cdef Segment *segment
+    cdef uint64_t index
+    cdef uint64_t at
+    cdef uint64_t base
+    cdef bint started
+    cdef uint64_t lost         # bytes that were evicted before this cursor came to them
+
+    cdef int settle(self, LogRing log, bint from_start) except -1
+    cdef uint64_t look(self) noexcept nogil
+    cdef void leave(self) noexcept nogil
+    cdef void vacate(self)
+
+
+# One entry lies as u32 whole, u32 header bytes, header, payload; its length at byte 24 of the header. Between look() and
+# leave() it stays where it is, also while other code reads on with the same cursor up to the next look().
+cdef inline uint32_t entry_bytes(const uint8_t *entry) noexcept nogil:
+    return (<uint32_t *>entry)[0]
+
+
+cdef inline const uint8_t *entry_payload(const uint8_t *entry) noexcept nogil:
+    return entry + 8 + (<uint32_t *>(entry + 4))[0]
+
+
+cdef inline uint32_t entry_payload_bytes(const uint8_t *entry) noexcept nogil:
+    return (<uint32_t *>(entry + 32))[0]
+
+
+cdef class LogCursor(Place):
+    cdef uint64_t head_seq(self) noexcept nogil
+    cdef object take(self)

@@ -316,10 +316,6 @@ cdef bint wait_slice(Region region, uint64_t seen, int64_t ns, int kind) noexcep
 cdef class Reading:
     """What every cursor has in common: it belongs to the thread that polls it first, and to its process."""
 
-    cdef unsigned long owner
-    cdef int64_t generation
-    cdef readonly bint closed
-
     cdef int check(self) except -1:
         cdef unsigned long me
         if self.closed:

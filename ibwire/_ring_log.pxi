@@ -22,10 +22,6 @@ cdef Segment *new_segment(uint64_t capacity) noexcept nogil:
     return segment
 
 
-cdef inline uint8_t *data_of(Segment *segment) noexcept nogil:
-    return <uint8_t *>segment + sizeof(Segment)
-
-
 cdef class LogRing:
     """Entries of any length, none lost: a header, then the raw payload.
 
@@ -228,15 +224,6 @@ cdef void free_chain(Segment *segment) noexcept nogil:
 cdef class Place(Reading):
     """A cursor's place in a ring of segments."""
 
-    cdef LogRing log
-    cdef CursorSlot *slot
-    cdef Segment *segment
-    cdef uint64_t index
-    cdef uint64_t at
-    cdef uint64_t base
-    cdef bint started
-    cdef uint64_t lost      # bytes that were evicted before this cursor came to them
-
     cdef int settle(self, LogRing log, bint from_start) except -1:
         cdef int i
         for i in range(MOST_CURSORS):
@@ -323,7 +310,7 @@ cdef Entry entry_at(const uint8_t *at):
     entry.flags = (<uint16_t *>(head + 18))[0]
     entry.code = (<int32_t *>(head + 20))[0]
     entry.header = PyBytes_FromStringAndSize(<char *>head, nhead)
-    entry.payload = PyBytes_FromStringAndSize(<char *>(head + nhead), (<uint32_t *>(head + 24))[0])
+    entry.payload = PyBytes_FromStringAndSize(<const char *>entry_payload(at), entry_payload_bytes(at))
     return entry
 
 
@@ -358,7 +345,7 @@ cdef class LogCursor(Place):
                 while self.at < end and len(out) < max:
                     at = data_of(self.segment) + self.at
                     out.append(entry_at(at))
-                    self.at += (<uint32_t *>at)[0]
+                    self.at += entry_bytes(at)
         finally:
             self.leave()
         return out
@@ -369,11 +356,11 @@ cdef class LogCursor(Place):
             return 0
         return (<uint64_t *>(data_of(self.segment) + self.at + 8))[0]
 
-    cdef Entry take(self):
+    cdef object take(self):
         # The entry that head_seq named, which is still looked at.
         cdef uint8_t *at = data_of(self.segment) + self.at
         cdef Entry entry = entry_at(at)
-        self.at += (<uint32_t *>at)[0]
+        self.at += entry_bytes(at)
         return entry
 
     def close(self):

@@ -183,6 +183,8 @@ class EClient(OlderRequests, ProtoRequests):
     def disconnect(self) -> None:
         """Close the connection; orders that were sent stay. ``connectionClosed`` is called once."""
         self.setConnState(EClient.DISCONNECTED)
+        if self.decoder is not None:
+            self.decoder.dispatcher.stop()  # nothing more is delivered
         try:
             link = self._ibwire_links.pop()  # of several threads, one gets it
         except IndexError:
@@ -247,7 +249,11 @@ class EClient(OlderRequests, ProtoRequests):
             return False
         dispatcher = decoder.dispatcher
         interpret, told = dispatcher.interpret, self.msgLoopRec
-        found: list[bytes] = []
+        listener = None if getattr(told, "__func__", None) is EClient.msgLoopRec else told
+
+        def drain(cursor: Any) -> int:
+            return dispatcher.drain(cursor, _AT_ONCE, listener)
+
         try:
             while self.conn is conn:
                 for payload in conn.waiting:  # one iterator: after Ctrl-C in a callback it goes on with the next one
@@ -256,20 +262,19 @@ class EClient(OlderRequests, ProtoRequests):
                     if self.conn is not conn:
                         return True
                 try:
-                    found = conn.payloads.receive_many(_WAIT_MS, _AT_ONCE)
+                    count = conn.payloads.drain(_WAIT_MS, drain)
                 except SessionLost:
                     return False
                 except ProtocolError as problem:
                     self._ibwire_error(errors.BAD_LENGTH, str(problem))
                     return False
-                if not found:
+                if not count:
                     dispatcher.look()
                     self.msgLoopTmo()
                     return True
-                conn.waiting = iter(found)
             return True
         finally:
-            del conn, found  # a traceback shall not keep the connection and what it received
+            del conn  # a traceback shall not keep the connection and what it received
 
     def msgLoopTmo(self) -> None:
         """Called by :meth:`run` when nothing came for 200 ms; to be overridden."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from importlib import import_module
 from typing import Any, Final
 
 from ibwire.compat import errors
@@ -23,6 +24,9 @@ from ibwire.spec.versions import PROTOBUF
 from ibwire.wire import impl
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.plan import Make, Plan, Profile
+
+
+_LogCursor: Final[Any] = import_module("ibwire._ring").LogCursor if impl.NAME == "compiled" else None
 
 
 def _compiled() -> Any:
@@ -75,6 +79,7 @@ class Dispatcher:
         self._make: Make = make_official
         self.codec = Codec(server_version, Role.CLIENT, profile=Profile.OFFICIAL, make=make_official)
         self._skipped = 0
+        self._stopping = False
         self._routes: dict[int, Route] = {}
         self._made: list[Route] = []
         self._flat: list[tuple[str, Any]] = []
@@ -86,6 +91,28 @@ class Dispatcher:
             self._fast = self._compiled.Routes(raw_ids, self._general, self._attributes, self._changed)
         self.interpret = self._general if self._fast is None else self._fast.interpret
         self.refresh()
+
+    def drain(self, cursor: Any, most: int, told: Callable[[], object] | None) -> int:
+        """Make the callbacks of the payloads that wait in a lossless ring; returns how many there were.
+
+        Ends early after :meth:`stop`. ``told`` is called after each payload, None: nothing is.
+        """
+        if self._fast is not None and isinstance(cursor, _LogCursor):
+            return int(self._fast.drain(cursor, most, told))
+        self._stopping = False
+        count = 0
+        while count < most and not self._stopping and (entries := cursor.poll(1)):
+            count += 1
+            self.interpret(entries[0].payload)
+            if told is not None:
+                told()
+        return count
+
+    def stop(self) -> None:
+        """End a :meth:`drain` that is under way after the payload that it is at. Any thread."""
+        self._stopping = True
+        if self._fast is not None:
+            self._fast.stop()
 
     @property
     def skipped(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Link(Protocol):
@@ -22,6 +22,12 @@ class Link(Protocol):
 
     def send(self, payload: bytes) -> None:
         """Send one payload; the link adds its length. Any thread. Raises SessionLost when it is closed."""
+
+    def drain(self, timeout_ms: int, into: Callable[[Any], int]) -> int:
+        """Give ``into`` the cursor of the lossless ring of payloads; returns what it returns, 0 when none came in time.
+
+        Waits, ends and raises as :meth:`receive_many`.
+        """
 
     def receive_many(self, timeout_ms: int, most: int) -> list[bytes]:
         """The payloads that came, at most so many, in wire order; empty when none came in time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
@@ -67,16 +68,42 @@ class PayloadLink:
         SessionLost : the link is closed and everything was taken. ProtocolError : once before that, if it closed
         because of what the peer sent.
         """
+        found: list[bytes] = []
+
+        def take(cursor: Any) -> int:
+            found.extend(entry.payload for entry in cursor.poll(most))
+            return len(found)
+
+        self.drain(timeout_ms, take)
+        return found
+
+    def drain(self, timeout_ms: int, into: Callable[[Any], int]) -> int:
+        """Give ``into`` the cursor of the lossless ring of payloads, until it took some.
+
+        Parameters
+        ----------
+        timeout_ms : how long to wait for the first payload.
+        into : reads what is there and returns how many payloads it took; what it raises goes through.
+
+        Returns
+        -------
+        int
+            What ``into`` returned; 0 when nothing came in time.
+
+        Raises
+        ------
+        As :meth:`receive_many`.
+        """
         link = self._link
         while True:
             seen = link.bell.count
             closed = link.closed  # looked at before the ring: what came before the end is still delivered
-            if entries := self._cursor.poll(most):
-                return [entry.payload for entry in entries]
+            if count := into(self._cursor):
+                return count
             if closed:
                 raise self._ended()
             if not link.bell.wait(seen, timeout_ms) and not link.closed:
-                return []
+                return 0
 
     def _ended(self) -> Exception:
         """What ended the link, as an exception of its own: raising the link's would tie these frames to the link."""

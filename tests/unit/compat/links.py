@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from ibwire.compat.client import EClient
 from ibwire.compat.wrapper import EWrapper
 from ibwire.errors import SessionLost
+from ibwire.ring import impl
+from ibwire.ring.log import ENTRY_HEAD
 from ibwire.spec.registry import by_name
 from ibwire.types import incoming
 from ibwire.wire.codec import Codec, Role
@@ -23,6 +26,8 @@ class FakeLink:
         self.arriving: deque[bytes | BaseException | None] = deque()
         self.peer_closes = True
         self.closed = 0
+        self._ring = impl.LogRing()
+        self._cursor = self._ring.cursor()
 
     def is_open(self) -> bool:
         return not self.closed
@@ -34,20 +39,29 @@ class FakeLink:
 
     def receive_many(self, timeout_ms: int, most: int) -> list[bytes]:
         """Everything up to what is no payload: None is a wait in vain."""
+        found: list[bytes] = []
+
+        def take(cursor: Any) -> int:
+            found.extend(entry.payload for entry in cursor.poll(most))
+            return len(found)
+
+        self.drain(timeout_ms, take)
+        return found
+
+    def drain(self, timeout_ms: int, into: Callable[[Any], int]) -> int:
+        if not self.closed:
+            while self.arriving and isinstance(self.arriving[0], bytes):
+                payload = self.arriving.popleft()
+                assert isinstance(payload, bytes)
+                self._ring.append(ENTRY_HEAD.pack(0, 0, 0, 0, 0, 0, len(payload), 0), payload)
+            if count := into(self._cursor):
+                return count
         if self.closed or (not self.arriving and self.peer_closes):
             raise SessionLost("closed")
-        found: list[bytes] = []
-        while self.arriving and len(found) < most:
-            item = self.arriving[0]
-            if found and not isinstance(item, bytes):
-                break
-            self.arriving.popleft()
-            if isinstance(item, BaseException):
-                raise item
-            if item is None:
-                break
-            found.append(item)
-        return found
+        item = self.arriving.popleft() if self.arriving else None
+        if isinstance(item, BaseException):
+            raise item
+        return 0
 
     def close(self) -> None:
         self.closed += 1

@@ -1,0 +1,130 @@
+"""The callbacks of what waits in a ring: the same as payload by payload, whatever a callback does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ibwire.compat.dispatch import Dispatcher
+from ibwire.compat.wrapper import EWrapper
+from ibwire.ring.log import ENTRY_HEAD
+from tests.unit.compat.links import from_gateway
+from tests.unit.ring.impls import IMPLS
+
+
+class Listener(EWrapper):
+    def __init__(self) -> None:
+        self.heard: list[tuple[Any, ...]] = []
+        self.fails_at = self.drains_at = self.stops_at = -1
+
+    def tickString(self, reqId: int, tickType: int, value: str) -> None:
+        self.heard.append(("tickString", reqId, tickType, value))
+        if reqId == self.fails_at:
+            raise RuntimeError("user code")
+        if reqId == self.stops_at:
+            self.rig.dispatcher.stop()
+        if reqId == self.drains_at:
+            self.rig.drain()
+
+    def nextValidId(self, orderId: int) -> None:
+        self.heard.append(("nextValidId", orderId))
+
+    def error(self, *args: Any, **kw: Any) -> None:
+        self.heard.append(("error", args[2]))
+
+    rig: Rig
+
+
+class Rig:
+    def __init__(self, kind: str, version: int) -> None:
+        self.ring = IMPLS[kind].LogRing()
+        self.cursor = self.ring.cursor()
+        self.listener = Listener()
+        self.listener.rig = self
+        self.version = version
+        self.dispatcher = Dispatcher(self.listener, version)
+
+    def put(self, payload: bytes) -> None:
+        self.ring.append(ENTRY_HEAD.pack(0, 0, 0, 0, 0, 0, len(payload), 0), payload)
+
+    def put_strings(self, *ids: int, value: str = "x") -> None:
+        for reqId in ids:
+            self.put(from_gateway("tickString", self.version, reqId=reqId, tickType=45, value=value))
+
+    def drain(self, most: int = 1 << 20) -> int:
+        return self.dispatcher.drain(self.cursor, most, None)
+
+    @property
+    def ids(self) -> list[int]:
+        return [heard[1] for heard in self.listener.heard if heard[0] == "tickString"]
+
+
+@pytest.fixture(params=[("plain", 176), ("compiled", 176), ("compiled", 225)], ids=str)
+def rig(request: pytest.FixtureRequest) -> Rig:
+    return Rig(*request.param)
+
+
+def test_every_payload_once_in_order_over_many_segments(rig: Rig) -> None:
+    rig.put_strings(*range(300), value="y" * 10_000)
+    assert rig.drain() == 300
+    assert rig.ids == list(range(300))
+    assert rig.drain() == 0
+    assert rig.ring.backlog_bytes == 0
+
+
+def test_what_is_not_plain_goes_the_general_way(rig: Rig) -> None:
+    rig.put_strings(1, value="über")
+    rig.put(b"\x00\x00\x00\x09" if rig.version == 225 else b"9\x00")  # nextValidId cut short
+    rig.put(from_gateway("nextValidId", rig.version, orderId=7))
+    rig.put_strings(2)
+    assert rig.drain() == 4
+    assert [h[0] for h in rig.listener.heard] == ["tickString", "error", "nextValidId", "tickString"]
+    assert rig.listener.heard[0][3] == "über"
+
+
+def test_no_more_than_asked_for(rig: Rig) -> None:
+    rig.put_strings(*range(10))
+    assert [rig.drain(3), rig.drain(3), rig.drain(30)] == [3, 3, 4]
+    assert rig.ids == list(range(10))
+
+
+def test_after_an_exception_the_next_payload_follows(rig: Rig) -> None:
+    rig.put_strings(1, 2, 3)
+    rig.listener.fails_at = 2
+    with pytest.raises(RuntimeError):
+        rig.drain()
+    assert rig.drain() == 1
+    assert rig.ids == [1, 2, 3]
+
+
+def test_a_callback_that_drains_too(rig: Rig) -> None:
+    rig.put_strings(*range(200), value="z" * 20_000)
+    rig.listener.drains_at = 50
+    assert rig.drain() == 51  # the callback took the others
+    assert rig.ids == list(range(200))
+    rig.put_strings(200)
+    assert rig.drain() == 1
+
+
+def test_stop_in_a_callback(rig: Rig) -> None:
+    rig.put_strings(1, 2, 3)
+    rig.listener.stops_at = 2
+    assert rig.drain() == 2
+    assert rig.drain() == 1
+    assert rig.ids == [1, 2, 3]
+
+
+def test_a_cursor_closed_in_a_callback(rig: Rig) -> None:
+    class Closes(Listener):
+        def tickString(self, reqId: int, tickType: int, value: str) -> None:
+            super().tickString(reqId, tickType, value)
+            self.rig.cursor.close()
+            self.rig.dispatcher.stop()
+
+    closes = Closes()
+    closes.rig = rig
+    rig.dispatcher = Dispatcher(closes, rig.version)
+    rig.put_strings(1, 2)
+    assert rig.drain() == 1
+    assert [heard[1] for heard in closes.heard] == [1]
