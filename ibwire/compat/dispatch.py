@@ -25,7 +25,6 @@ from ibwire.wire import impl
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.plan import Make, Plan, Profile
 
-
 _LogCursor: Final[Any] = import_module("ibwire._ring").LogCursor if impl.NAME == "compiled" else None
 
 
