@@ -5,8 +5,7 @@
     model.py --mutants [CASE ...]  the seeded bugs only; one that is not found is an error
     model.py --bug NAME CASE     the shortest interleaving in which that bug shows
 
-Exit code 1 on any surprise. model_core.py is the checker, model_protocols.py the protocols, docs/ring/model.md the page
-that explains them.
+Exit code 1 on any surprise. model_checker/ has the checker and the protocols; docs/ring/model.md explains them.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.model_core import MEMORIES, Result, explore
-from tools.model_litmus import LITMUS, allowed
-from tools.model_protocols import CASES, MUTANTS, MUTATED
+from tools.model_checker.cases import CASES, MUTANTS
+from tools.model_checker.litmus import LITMUS, allowed
+from tools.model_checker.memories import MEMORIES
+from tools.model_checker.search import Result, explore
 
 
 def check_litmus() -> int:
@@ -53,7 +53,7 @@ def check_mutants(names: list[str], modes: list[str]) -> int:
         if mutant.case not in names:
             continue
         for mode in modes:
-            result = explore(MUTATED.get(mutant.case, CASES[mutant.case])(mutant.bug), mode)
+            result = explore(CASES[mutant.case](mutant.bug), mode)
             expected = mode in mutant.found_by
             count += 1
             word = f"found in {len(result.trace)} steps" if result.broken else "not found"
@@ -95,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
             parser.error(f"no bug {chosen.bug!r} in {', '.join(names)}; --list names them")
         for name in names:
             for mode in modes:
-                result = explore(MUTATED.get(name, CASES[name])(chosen.bug), mode)
+                result = explore(CASES[name](chosen.bug), mode)
                 print(f"{name}, {mode}: {result.broken or 'holds'} ({result.states} states)")
                 show(result)
         return 0

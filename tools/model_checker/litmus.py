@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
-from tools.model_core import (
+from tools.model_checker.access import (
     ACQUIRE,
     RELAXED,
     RELEASE,
@@ -20,16 +20,16 @@ from tools.model_core import (
     Steps,
     add,
     arrive,
-    explore,
     fence,
     load,
     start,
     store,
 )
+from tools.model_checker.search import explore
 
 
 class Litmus(NamedTuple):
-    """Threads as lists of accesses; ``asked`` is the end in question: what the loads gave, thread by thread, and words."""
+    """Threads as lists of accesses, and an end (``r01``: what thread 0 loaded second): which memories allow it?"""
 
     name: str
     threads: tuple[tuple[Op, ...], ...]
@@ -90,7 +90,8 @@ LITMUS = (
            ((store(X, 1), fence(RELEASE), store(Y, 1)), (load(Y), fence(ACQUIRE), load(X))),
            {"r10": 1, "r11": 0}, False, False),
     Litmus("message passing, release fence on the wrong side",
-           ((fence(RELEASE), store(X, 1), store(Y, 1)), (load(Y, ACQUIRE), load(X))), {"r10": 1, "r11": 0}, False, True),
+           ((fence(RELEASE), store(X, 1), store(Y, 1)), (load(Y, ACQUIRE), load(X))),
+           {"r10": 1, "r11": 0}, False, True),
     Litmus("release sequence through a read-modify-write",
            ((store(X, 1), store(Y, 1, RELEASE)), (add(Y, 1, RELAXED),), (load(Y, ACQUIRE), load(X))),
            {"r10": 1, "r20": 2, "r21": 0}, False, False),
@@ -102,10 +103,12 @@ LITMUS = (
     Litmus("load delayed beyond an acquire load",
            ((store(Y, 1, RELEASE), store(X, 1, RELEASE)), (start(X), load(Y, ACQUIRE), arrive())),
            {"r10": 1, "r11": 0}, False, True),
-    Litmus("two writers, two words", ((store(X, 1), store(Y, 2)), (store(Y, 1), store(X, 2))), {"x": 1, "y": 1}, False, True),
+    Litmus("two writers, two words", ((store(X, 1), store(Y, 2)), (store(Y, 1), store(X, 2))),
+           {"x": 1, "y": 1}, False, True),
     Litmus("two writers, release", ((store(X, 1), store(Y, 2, RELEASE)), (store(Y, 1), store(X, 2, RELEASE))),
            {"x": 1, "y": 1}, False, True),
-    Litmus("one word never goes back", ((store(X, 1), store(X, 2)), (load(X), load(X))), {"r10": 2, "r11": 1}, False, False),
+    Litmus("one word never goes back", ((store(X, 1), store(X, 2)), (load(X), load(X))),
+           {"r10": 2, "r11": 1}, False, False),
     Litmus("two sums", ((add(X, 1, RELAXED),), (add(X, 1, RELAXED),)), {"x": 1}, False, False),
     Litmus("own store is seen", ((store(X, 1), load(X)), (store(Y, 1),)), {"r00": 0}, False, False),
     Litmus("four threads agree, acquire",

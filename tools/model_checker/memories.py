@@ -1,8 +1,4 @@
-"""An explicit-state model checker for a few threads that share words of memory; the protocols are in model_protocols.
-
-A thread is a generator that yields its accesses (``value = yield load("head", ACQUIRE)``) and ends; ``require`` states
-what must hold. The checker takes every interleaving of the accesses, and everything that each of two memories may
-do with them; a state that was seen is not gone into again. It goes breadth first, so what it reports is a shortest way.
+"""The two memories under which the threads of a protocol run: what each access may do, in each state.
 
 ``Tso``, the memory of x86: each thread has a queue of stores that reach the memory later, in order; its own loads see
 them before. A seq_cst store, a read-modify-write, a seq_cst fence and a system call wait until the queue is empty.
@@ -26,187 +22,10 @@ long as they like. Programs are bounded, so nothing is put off for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
-RELAXED, ACQUIRE, RELEASE, SEQ = "relaxed", "acquire", "release", "seq_cst"
-
-
-class Op(NamedTuple):
-    """One access, as a thread yields it."""
-
-    kind: str
-    word: str = ""
-    value: Any = 0
-    order: str = ""
-
-
-Steps = Generator[Op, Any, Any]
-Program = Callable[[], Steps]
-
-
-def load(word: str, order: str = RELAXED) -> Op:
-    return Op("load", word, 0, order)
-
-
-def store(word: str, value: int, order: str = RELAXED) -> Op:
-    return Op("store", word, value, order)
-
-
-def add(word: str, value: int, order: str = SEQ) -> Op:
-    """Add; gives the value before."""
-    return Op("add", word, value, order)
-
-
-def swap(word: str, value: int, order: str = SEQ) -> Op:
-    """Exchange; gives the value before."""
-    return Op("swap", word, value, order)
-
-
-def fence(order: str) -> Op:
-    return Op("fence", "", 0, order)
-
-
-def start(*words: str) -> Op:
-    """Begin plain loads; ``arrive`` gives their values."""
-    return Op("start", "", words)
-
-
-def arrive() -> Op:
-    return Op("arrive")
-
-
-def choose(n: int) -> Op:
-    """Any of 0 to n - 1: what a thread does by chance."""
-    return Op("choose", "", n)
-
-
-def join(thread: str) -> Op:
-    """Wait for the thread's end."""
-    return Op("join", "", thread)
-
-
-def futex_wait(word: str, expected: int) -> Op:
-    """The system call: sleep until a wake, unless the word is something else than expected."""
-    return Op("futex_wait", word, expected)
-
-
-def futex_wake(word: str) -> Op:
-    return Op("futex_wake", word)
-
-
-def readable(word: str) -> Op:
-    """The system call that sleeps while the word, which the kernel alone changes, is 0."""
-    return Op("readable", word)
-
-
-class Violation(Exception):
-    """What must hold does not."""
-
-
-def require(holds: bool, what: str) -> None:
-    if not holds:
-        raise Violation(what)
-
-
-# ------------------------------------------------------------------------------------------------ threads
-
-
-@dataclass(slots=True)
-class Node:
-    """A place in a program: the next access, and one or two ways to get here (what the accesses before gave)."""
-
-    key: Any
-    op: Op | None
-    broken: str
-    ways: list[tuple[Any, ...]]
-
-
-def _freeze(value: Any) -> Any:
-    try:
-        hash(value)
-    except TypeError:
-        return repr(value)
-    return value
-
-
-class Automaton:
-    """A program as numbered nodes, made as they are met. Same instruction and same local variables: same node.
-
-    What a program keeps elsewhere (a loop's position that no variable tells) would be forgotten; each step is therefore
-    tried on two ways to the node, where there are two, and both must come out equal.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.nodes: list[Node] = []
-        self.ids: dict[Any, int] = {}
-        self.steps: dict[tuple[int, Any], int] = {}
-        self.first = self._enter(())
-
-    def step(self, node: int, value: Any) -> int:
-        """The node after the access of this node gave value."""
-        found = self.steps.get((node, value))
-        if found is None:
-            ways = self.nodes[node].ways
-            ends = {self._enter((*way, value)) for way in ways}
-            if len(ends) != 1:
-                raise AssertionError(f"hidden state in {self.program}: keep it in local variables")
-            self.steps[node, value] = found = ends.pop()
-        return found
-
-    def _enter(self, way: tuple[Any, ...]) -> int:
-        op, key, broken = self._run(way)
-        found = self.ids.get(key)
-        if found is None:
-            found = self.ids[key] = len(self.nodes)
-            self.nodes.append(Node(key, op, broken, [way]))
-        elif len(self.nodes[found].ways) < 2 and way not in self.nodes[found].ways:
-            self.nodes[found].ways.append(way)
-        return found
-
-    def _run(self, way: tuple[Any, ...]) -> tuple[Op | None, Any, str]:
-        steps = self.program()
-        try:
-            op: Op = next(steps)
-            for value in way:
-                op = steps.send(value)
-        except StopIteration:
-            return None, "end", ""
-        except Violation as broken:
-            return None, ("broken", str(broken)), str(broken)
-        frames = []
-        at: Any = steps
-        while at is not None:
-            frame: FrameType = at.gi_frame
-            local = tuple((name, _freeze(value)) for name, value in sorted(frame.f_locals.items()))
-            frames.append((frame.f_code.co_name, frame.f_lasti, local))
-            at = at.gi_yieldfrom
-        return op, (op, tuple(frames)), ""
-
-
-@dataclass
-class Scenario:
-    """Threads, and the words they share: {word: (value at the start, who writes it)}."""
-
-    name: str
-    threads: Mapping[str, Program]
-    words: Mapping[str, tuple[int, tuple[str, ...]]]
-
-
-@dataclass
-class Result:
-    """What an exploration found; ``broken`` is empty where everything holds."""
-
-    states: int
-    broken: str = ""
-    trace: list[str] = field(default_factory=list)
-    ends: set[tuple[Any, ...]] = field(default_factory=set)  # the words' values at the end
-
-
-# ------------------------------------------------------------------------------------------------ memories
+from tools.model_checker.access import ACQUIRE, RELAXED, RELEASE, SEQ, Op, Scenario, describe
+from tools.model_checker.automaton import Automaton
 
 State = tuple[Any, ...]
 Move = tuple[int, str, Any, State]  # who, what happened, with which value, and then
@@ -226,7 +45,8 @@ class Memory:
         self.writers = [frozenset(self.names.index(name) for name in who) for _, who in scenario.words.values()]
 
     def op(self, state: State, t: int) -> Op | None:
-        return self.programs[t].nodes[state[0][t]].op
+        at: int = state[0][t]
+        return self.programs[t].nodes[at].op
 
     def initial(self) -> State:
         raise NotImplementedError
@@ -388,9 +208,8 @@ class Tso(Memory):
         elif op.kind == "readable":
             if not shared[word]:
                 return []
-        elif op.kind == "join":
-            if not self.over(state, self.names.index(op.value)):
-                return []
+        elif op.kind == "join" and not self.over(state, self.names.index(op.value)):
+            return []
         return [(t, describe(op), value, self.go(state, t, value, own, shared))]
 
 
@@ -613,62 +432,3 @@ class Relaxed(Memory):
 
 
 MEMORIES: dict[str, type[Memory]] = {"tso": Tso, "relaxed": Relaxed}
-
-
-# ------------------------------------------------------------------------------------------------ search
-
-
-def describe(op: Op) -> str:
-    order = f" ({op.order})" if op.order else ""
-    if op.kind == "store":
-        return f"store {op.word} = {op.value}{order}"
-    if op.kind == "start":
-        return f"begin to load {', '.join(op.value)}"
-    if op.kind in ("add", "swap", "futex_wait"):
-        return f"{op.kind} {op.word}, {op.value}{order}"
-    return f"{op.kind} {op.word or op.value or ''}".rstrip() + order
-
-
-def explore(scenario: Scenario, mode: str, limit: int = 3_000_000) -> Result:
-    """Every state that can be reached; stops at the first that breaks something.
-
-    Raises
-    ------
-    RuntimeError : more than ``limit`` states.
-    """
-    memory = MEMORIES[mode](scenario)
-    first = memory.initial()
-    came: dict[State, tuple[State, int, str, Any] | None] = {first: None}
-    level = [first]
-    result = Result(0)
-    while level:
-        following = []
-        for state in level:
-            broken = memory.broken(state)
-            moves = [] if broken else memory.successors(state)
-            if not moves:
-                waiting = memory.waiting(state)
-                if not broken and waiting:
-                    broken = f"{waiting}: waits for ever"
-                if broken:
-                    return Result(len(came), broken, list(_trace(memory, came, state)))
-                result.ends.add(memory.final(state))
-            for t, what, value, untidy in moves:
-                after = memory.tidied(untidy)
-                if after not in came:
-                    came[after] = (state, t, what, value)
-                    following.append(after)
-        if len(came) > limit:
-            raise RuntimeError(f"{scenario.name}, {mode}: more than {limit} states")
-        level = following
-    result.states = len(came)
-    return result
-
-
-def _trace(memory: Memory, came: Mapping[State, tuple[State, int, str, Any] | None], state: State) -> Iterator[str]:
-    steps = []
-    while (step := came[state]) is not None:
-        state, t, what, value = step
-        gives = "" if value is None else f" -> {value}"
-        steps.append(f"{memory.names[t]:<10} {what}{gives}")
-    return reversed(steps)

@@ -1,0 +1,97 @@
+"""What is run: each protocol with its bounds, and the mistakes that must be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from tools.model_checker.access import Scenario
+from tools.model_checker.log import log
+from tools.model_checker.rings import market, row, watermark
+from tools.model_checker.waits import descriptor, wake
+
+
+class Mutant(NamedTuple):
+    """One mistake in a case, and the memories under which it must be found; under the others it must not be."""
+
+    case: str
+    bug: str
+    found_by: tuple[str, ...]
+
+
+CASES: dict[str, Callable[..., Scenario]] = {
+    "market": market,
+    "market-step": partial(market, records=7, capacity=4, step=2, polls=(2,)),
+    "market-pairs": partial(market, records=8, capacity=4, step=2, pairs=True, polls=(2,)),
+    "log": partial(log, records=4, cap=2, polls=(1, 1)),
+    "log-reuse": partial(log, records=4, polls=(3,)),
+    "log-late": partial(log, records=3, polls=(0, 0), late=2),
+    "evict": partial(log, records=3, limit=1, polls=(1, 0)),
+    "evict-reuse": partial(log, records=4, limit=1, polls=(2,)),
+    "evict-late": partial(log, records=3, limit=1, polls=(1,), late=1),
+    "watermark": watermark,
+    "row": row,
+    "row-mortal": partial(row, reads=(1, 0), mortal=True),
+    "wake": partial(wake, messages=2, consumers=1),
+    "wake-two": partial(wake, messages=1, consumers=2),
+    "descriptor": partial(descriptor, messages=3),
+    "descriptor-two": partial(descriptor, messages=2, consumers=2, looks=0),
+}
+BOTH = ("tso", "relaxed")
+WEAK = ("relaxed",)
+MUTANTS = (
+    Mutant("market", "head before the record", BOTH),
+    Mutant("market", "mark after the record", BOTH),
+    Mutant("market", "mark before the copy", BOTH),
+    Mutant("market", "head for the mark", BOTH),
+    Mutant("market", "no release fence", WEAK),
+    Mutant("market", "head relaxed", WEAK),
+    Mutant("market", "head loaded relaxed", WEAK),
+    Mutant("market", "no acquire fence", WEAK),
+    Mutant("log", "used before the entry", BOTH),
+    Mutant("log", "no second look at used", BOTH),
+    Mutant("log-reuse", "next before the fresh segment", BOTH),
+    Mutant("log", "used relaxed", WEAK),
+    Mutant("log", "used loaded relaxed", WEAK),
+    Mutant("log", "next relaxed", WEAK),
+    Mutant("log-reuse", "leave relaxed", WEAK),
+    Mutant("evict-late", "no mark while settling", BOTH),
+    Mutant("evict", "no mark", BOTH),
+    Mutant("evict", "first_index not checked", BOTH),
+    Mutant("evict", "mark after the check", BOTH),
+    Mutant("evict", "marks not looked at", BOTH),
+    Mutant("evict", "marks before first_index", BOTH),
+    Mutant("evict", "mark only released", BOTH),
+    Mutant("evict", "first_index only released", BOTH),
+    Mutant("evict", "marks loaded relaxed", WEAK),
+    Mutant("evict", "first_index loaded relaxed", WEAK),
+    Mutant("evict-reuse", "no mark on the way to first", BOTH),
+    Mutant("evict-reuse", "index from the next segment", BOTH),
+    Mutant("evict-two", "retired list in next", ("tso",)),
+    Mutant("watermark", "watermark before the heads", BOTH),
+    Mutant("watermark", "watermark after the heads", BOTH),
+    Mutant("watermark", "watermark ignored", BOTH),
+    Mutant("watermark", "watermark relaxed", WEAK),
+    Mutant("watermark", "watermark loaded relaxed", WEAK),
+    Mutant("row", "end mark before the words", BOTH),
+    Mutant("row", "no begin mark", BOTH),
+    Mutant("row", "odd is taken", BOTH),
+    Mutant("row", "seq not looked at again", BOTH),
+    Mutant("row", "no release fence", WEAK),
+    Mutant("row", "end mark relaxed", WEAK),
+    Mutant("row", "seq loaded relaxed", WEAK),
+    Mutant("row", "no acquire fence", WEAK),
+    Mutant("wake", "no fence in the producer", BOTH),
+    Mutant("wake", "waiters before the watermark", BOTH),
+    Mutant("wake", "counted after the check", BOTH),
+    Mutant("wake", "wake_seq after the check", BOTH),
+    Mutant("wake", "wake_seq stays", BOTH),
+    Mutant("wake", "no fence in the consumer", WEAK),
+    Mutant("wake", "no barrier in the consumer", WEAK),
+    Mutant("descriptor", "no fence in the producer", BOTH),
+    Mutant("descriptor", "no fence in the consumer", BOTH),
+    Mutant("descriptor", "poll before clear", BOTH),
+    Mutant("descriptor", "flag cleared before the read", BOTH),
+    Mutant("descriptor", "read only if signalled", BOTH),
+)
