@@ -1,4 +1,4 @@
-"""The model checker itself: its memories allow what x86 and C11 allow, it finds mistakes, and it passes what is right."""
+"""The model checker: its memories allow what x86 and C11 allow, it finds mistakes, it passes what is right."""
 
 from __future__ import annotations
 
