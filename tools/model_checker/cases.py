@@ -59,6 +59,7 @@ MUTANTS = (
     Mutant("log", "used loaded relaxed", WEAK),
     Mutant("log", "next relaxed", WEAK),
     Mutant("log-reuse", "leave relaxed", WEAK),
+    Mutant("log-reuse", "end asked without a mark", BOTH),
     Mutant("evict-late", "no mark while settling", BOTH),
     Mutant("evict", "no mark", BOTH),
     Mutant("evict", "first_index not checked", BOTH),

@@ -184,6 +184,10 @@ def log_consumer(c: int, polls: int, records: int, cap: int, limit: int, late: b
         if poll == polls:
             yield join("producer")
         while True:
+            if bug == "end asked without a mark":
+                last = yield load("last", SEQ)
+                kept((yield load(f"used{last}", ACQUIRE)))
+                del last
             place, count = yield from look(c, cap, place, bug)
             yield start(*(f"rec{place.segment}.{i}" for i in range(place.at, place.at + count)))
             before = place.index * cap + place.at
