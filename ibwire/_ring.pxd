@@ -170,6 +170,7 @@ cdef class Reading:            # what every cursor has in common
 
 cdef struct Segment:
     Segment *next          # release-stored by the producer, once this one is complete
+    Segment *retired       # the producer's list of those that a cursor still looks at; next stays, for the cursor
     uint64_t used          # bytes of finished entries; release-stored by the producer
     uint64_t capacity
     uint64_t index
@@ -185,12 +186,13 @@ cdef struct CursorSlot:    # one cache line for each cursor, which alone writes 
 cdef class LogRing:
     cdef Segment *first        # the producer's: the oldest that a cursor may begin at
     cdef Segment *last
-    cdef Segment *retired      # unlinked, but a cursor may still look at them; by their `next`
+    cdef Segment *retired      # unlinked, but a cursor may still look at them; by their `retired`
     cdef Segment *spare
     cdef uint64_t first_index  # of `first`; what is below may go at any time
     cdef uint64_t floor        # cached: every cursor has read at least that far
     cdef uint64_t held         # bytes of all segments, spare and retired ones included
     cdef uint64_t entries
+    cdef uint64_t end_bytes    # appended so far; for figures, without looking into a segment
     cdef uint64_t taken        # segments, so far
     cdef uint64_t evicted      # bytes given up unread
     cdef bint evicts           # past the limit the oldest go; otherwise nothing more is taken

@@ -45,8 +45,12 @@ cdef class LogRing:
         self.taken = 1
 
     def __dealloc__(self):
+        cdef Segment *segment
         free_chain(self.first)
-        free_chain(self.retired)
+        while self.retired is not NULL:
+            segment = self.retired
+            self.retired = segment.retired
+            free(segment)
         free(self.spare)
         free(self.slots_block)
 
@@ -73,8 +77,8 @@ cdef class LogRing:
         return ibw_load_relaxed(&self.taken)
 
     cdef uint64_t end(self) noexcept nogil:
-        cdef Segment *last = <Segment *>ibw_load_seq(<uint64_t *>&self.last)
-        return last.base + ibw_load_acquire(&last.used)
+        # Not by way of `last`: for who has no mark on it, that may be read and gone between two loads.
+        return ibw_load_relaxed(&self.end_bytes)
 
     cdef uint64_t slowest(self) noexcept nogil:
         # Bytes that every cursor has read; all ones without cursors.
@@ -102,7 +106,7 @@ cdef class LogRing:
         ibw_store_seq(<uint64_t *>&self.first, <uint64_t>segment.next)
         ibw_store_seq(&self.first_index, segment.next.index)  # from here on no cursor begins to look at it
         if self.looked_at(segment.index):
-            segment.next = self.retired
+            segment.retired = self.retired
             self.retired = segment
         else:
             self.give(segment)
@@ -124,9 +128,9 @@ cdef class LogRing:
         while link[0] is not NULL:
             segment = link[0]
             if self.looked_at(segment.index):
-                link = &segment.next
+                link = &segment.retired
             else:
-                link[0] = segment.next
+                link[0] = segment.retired
                 self.give(segment)
 
     cdef uint8_t *room_for(self, uint64_t whole, int *why) noexcept nogil:
@@ -184,6 +188,8 @@ cdef class LogRing:
         if n:
             memcpy(at + 8 + nhead, payload, n)
         ibw_store_relaxed(&self.entries, self.entries + 1)
+        # Before `used`, so that a cursor is never beyond it.
+        ibw_store_relaxed(&self.end_bytes, self.last.base + self.last.used + whole)
         ibw_store_release(&self.last.used, self.last.used + whole)  # the entry is whole before it is counted
         return 0
 
@@ -268,9 +274,11 @@ cdef class Place(Reading):
                 return 0
             if self.at < ibw_load_acquire(&self.segment.used):
                 continue
-            # This one is still marked, so the next one's fields may be read: what is older than it is still linked.
+            # The next one is not marked yet, and may be gone where the ring evicts: nothing of it is looked at here.
             self.segment = following
-            self.index, self.base, self.at = following.index, following.base, 0
+            self.index += 1
+            self.base += self.at
+            self.at = 0
 
     cdef void leave(self) noexcept nogil:
         ibw_store_release(&self.slot.read, self.base + self.at)
@@ -425,6 +433,7 @@ cdef class EveryRing:
                 first = count
             memcpy(to, self.ring.base + at * RECORD, first * RECORD)
             memcpy(to + first * RECORD, self.ring.base, (count - first) * RECORD)
+            ibw_store_relaxed(&self.log.end_bytes, self.log.last.base + self.log.last.used + count * RECORD)
             ibw_store_release(&self.log.last.used, self.log.last.used + count * RECORD)
             self.copied += count
         return 0
