@@ -19,7 +19,7 @@ script = @test -f $(1) || { echo "$(1) is not there yet: nothing to run" >&2; ex
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check conformance bench bench-full fuzz soak model build dist clean distclean
+.PHONY: help demo test check conformance bench bench-full fuzz tsan soak model build dist clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,14 @@ fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSa
 	LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
 		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc PYTHONPATH=$(SANITIZED)/lib \
 		$(PY) tools/fuzz.py --minutes $(MINUTES) $(ARGS)
+
+tsan:  ## the stress tests of rings and tables, built with ThreadSanitizer
+	$(BOOTSTRAP) --extras test
+	rm -rf $(SANITIZED)-thread
+	IBWIRE_SANITIZE=thread $(PY) setup.py --quiet build --build-base $(SANITIZED)-thread --build-lib $(SANITIZED)-thread/lib
+	LD_PRELOAD="$$($${CC:-cc} -print-file-name=libtsan.so)" IBWIRE_STRESS_RECORDS=100000 \
+		TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan.supp exitcode=66 report_thread_leaks=0" \
+		PYTHONPATH=$(SANITIZED)-thread/lib:. $(PY) -P -m pytest -o pythonpath= -p no:cacheprovider tests/stress $(ARGS)
 
 soak:  ## long runs: no loss, flat memory
 	$(call script,tools/soak.py)
