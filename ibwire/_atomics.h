@@ -18,6 +18,7 @@ static inline uint32_t ibw_load32_acquire(const uint32_t *p) { return IBW_LOAD_A
 static inline uint32_t ibw_load32_relaxed(const uint32_t *p) { return IBW_LOAD_RELAXED(p); }
 static inline void ibw_store32_seq(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
 static inline uint32_t ibw_add32_seq(uint32_t *p, uint32_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
+static inline uint32_t ibw_swap32_seq(uint32_t *p, uint32_t v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
 static inline uint64_t ibw_add_seq(uint64_t *p, uint64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
 static inline void ibw_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void ibw_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, final
 
+from ibwire._reader import Decoder
 from ibwire._ring import EveryRing, LogRing, MarketRing
 
 def tools(plain: Any) -> None:
@@ -18,12 +19,11 @@ def text_encode(plan: Any, regs: list[Any], out: bytearray, flatten: Callable[..
     """Twin of ``wire.text.encode``."""
 
 @final
-class StreamDecoder:
+class StreamDecoder(Decoder):
     """Frames and decodes a received stream into rings, without the GIL. Twin: ``ibwire.ring.stream``."""
 
     stats: dict[str, int]
     pending_bytes: int
-    seq: int
     def __init__(
         self,
         tables: dict[str, Any],

@@ -33,6 +33,7 @@ from ibwire._ring cimport (
     ring_reserve,
     region_publish,
 )
+from ibwire._reader cimport SLACK, Decoder
 
 cdef extern from "Python.h":
     double PyOS_string_to_double(const char *s, char **endptr, void *overflow_exception) except? -1.0
@@ -1164,7 +1165,7 @@ cdef int load_proto(Plan *plan, tuple made) except -1:
 # ------------------------------------------------------------------------------------------------ stream
 
 @cython.final
-cdef class StreamDecoder:
+cdef class StreamDecoder(Decoder):
     """Frames and decodes a received stream into rings, without the GIL. Twin: ``ibwire.ring.stream``.
 
     Parameters
@@ -1185,7 +1186,6 @@ cdef class StreamDecoder:
     cdef LogRing orders
     cdef LogRing control
     cdef object twin
-    cdef readonly uint64_t seq   # of the last message
     cdef Counters *counts
     cdef EveryRing every         # or None
     cdef uint8_t *pending
@@ -1193,7 +1193,6 @@ cdef class StreamDecoder:
     cdef size_t pending_room
     cdef Slot *slots
     cdef uint8_t *scratch
-    cdef int failure          # 0, or why receive stops: 1 framing, 2 backlog, 3 memory
     cdef uint64_t bad_length
 
     def __cinit__(self, dict tables not None, MarketRing market not None, LogRing orders not None,
@@ -1257,7 +1256,8 @@ cdef class StreamDecoder:
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
             with nogil:
-                self.run(<const uint8_t *>view.buf, view.len, recv_ns)
+                self.decode(<const uint8_t *>view.buf, view.len, recv_ns, False)
+                self.publish()
         finally:
             PyBuffer_Release(&view)
         if self.failure:
@@ -1298,18 +1298,22 @@ cdef class StreamDecoder:
             self.keep(at, n if n < 24 else 24)
         return True
 
-    cdef void run(self, const uint8_t *data, size_t n, int64_t recv_ns) noexcept nogil:
-        # What one receive brought: into the rings, then the watermark and one wake.
+    cdef void decode(self, const uint8_t *data, size_t n, int64_t recv_ns, bint padded) noexcept nogil:
+        # What one receive brought, into the rings.
         if self.failure:
             return
-        self.cut(data, n, recv_ns)
-        if self.every is not None and self.every.copy() and not self.failure:
-            self.failure = 3
+        # Frames that end up to `safe` are decoded where they are: PAD bytes behind them may be loaded.
+        self.cut(data, n, n if padded else n - PAD if n > PAD else 0, recv_ns)
         ibw_store_relaxed(&self.counts.messages, self.seq)
         ibw_store_relaxed(&self.counts.receives, self.counts.receives + 1)
+
+    cdef void publish(self) noexcept nogil:
+        # The watermark and one wake, after all records.
+        if self.every is not None and self.every.copy() and not self.failure:
+            self.failure = 3
         region_publish(self.market.region, self.seq)
 
-    cdef void cut(self, const uint8_t *data, size_t n, int64_t recv_ns) noexcept nogil:
+    cdef void cut(self, const uint8_t *data, size_t n, size_t safe, int64_t recv_ns) noexcept nogil:
         cdef size_t at = 0, want, take
         cdef uint64_t length
         self.counts.bytes += n
@@ -1338,7 +1342,7 @@ cdef class StreamDecoder:
                 if self.failure:
                     return
         while True:
-            at = self.hot(self.market, data, at, n, recv_ns)
+            at = self.hot(self.market, data, at, safe, recv_ns)
             if self.every is not None and self.market.hot.market_head - self.every.copied > self.market.capacity >> 2:
                 if self.every.copy():  # before the ring comes round
                     self.failure = 3
@@ -1351,7 +1355,7 @@ cdef class StreamDecoder:
                 return
             if n - at - 4 < length:
                 break
-            if likely(n - at - 4 - length >= PAD):
+            if likely(at + 4 + length <= safe):
                 self.one(data + at + 4, length, recv_ns)
             else:  # too near the end of the caller's buffer to load eight bytes at a time
                 self.pending_len = 0
@@ -1385,9 +1389,9 @@ cdef class StreamDecoder:
         cdef int i
         c.slots = self.slots
         c.elements_left = 0   # lists are for the general way
-        while n - at > 4 + PAD and head < stop:
+        while at + 8 < n and head < stop:
             length = length4(data + at)
-            if not likely(4 < length <= n - at - 4 - PAD and length <= MAX_PAYLOAD):
+            if not likely(4 < length <= n - at - 4 and length <= MAX_PAYLOAD):
                 break
             payload = data + at + 4
             if raw_ids:

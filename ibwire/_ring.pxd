@@ -21,6 +21,7 @@ cdef extern from "_atomics.h" nogil:
     uint32_t ibw_load32_relaxed(const uint32_t *p)
     void ibw_store32_seq(uint32_t *p, uint32_t v)
     uint32_t ibw_add32_seq(uint32_t *p, uint32_t v)
+    uint32_t ibw_swap32_seq(uint32_t *p, uint32_t v)
     uint64_t ibw_add_seq(uint64_t *p, uint64_t v)
     void ibw_fence_acquire()
     void ibw_fence_release()
@@ -106,8 +107,9 @@ cdef struct WaitPage:
     uint32_t waiters
 
 cdef struct FdSlot:
-    int fd                     # -1: free
-    uint32_t signalled         # written and not yet taken back
+    int fd                     # written to; -1: free
+    int read_fd                # taken back from; the same for an eventfd
+    uint32_t signalled         # written, or just about to be, and not yet taken back
 
 
 cdef class Region:

@@ -46,10 +46,12 @@ class Region:
         """Wake who waits, without anything new. Any thread of the owner."""
     def wait(self, seen: int, timeout_ms: float | None = None, how: str = "block") -> bool:
         """Wait, without the GIL, until :attr:`count` is no longer ``seen``. False when the time was up first."""
-    def add_fd(self, fd: int) -> int:
+    def add_fd(self, fd: int, read_fd: int = -1) -> int:
         """Write to that eventfd with the first publication after each :meth:`clear_fd`. Returns its slot."""
     def clear_fd(self, slot: int) -> None:
         """Take back what was written; call it before looking at the rings."""
+    def signal_fd(self, slot: int) -> None:
+        """Make it readable again, for what was left behind. The thread that clears it."""
     def remove_fd(self, slot: int) -> None:
         """Forget the eventfd."""
 

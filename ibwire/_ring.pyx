@@ -217,12 +217,16 @@ cdef class Region:
             if limited and now >= end:
                 return False
 
-    def add_fd(self, int fd):
-        """Write to that eventfd with the first publication after each :meth:`clear_fd`. Returns its slot."""
+    def add_fd(self, int fd, int read_fd=-1):
+        """Write to that eventfd with the first publication after each :meth:`clear_fd`. Returns its slot.
+
+        It must not block. ``read_fd``: the other end, where ``fd`` is a pipe.
+        """
         cdef int i
         for i in range(MAX_FDS):
             if self.fds[i].fd < 0:
                 ibw_store32_seq(&self.fds[i].signalled, 0)
+                self.fds[i].read_fd = fd if read_fd < 0 else read_fd
                 self.fds[i].fd = fd
                 if <uint32_t>i >= self.fds_used:
                     ibw_store32_seq(&self.fds_used, i + 1)
@@ -232,10 +236,17 @@ cdef class Region:
     def clear_fd(self, int slot):
         """Take back what was written; call it before looking at the rings."""
         cdef uint64_t count
-        if ibw_load32_relaxed(&self.fds[slot].signalled):
-            read(self.fds[slot].fd, &count, 8)
-            ibw_store32_seq(&self.fds[slot].signalled, 0)
-            ibw_fence_seq()  # a publication from here on writes again; what came before is seen by the look that follows
+        if ibw_load32_acquire(&self.fds[slot].signalled):
+            # Nothing to take although signalled: it is just being written, and the flag stays for the next time.
+            if read(self.fds[slot].read_fd, &count, 8) > 0:
+                ibw_store32_seq(&self.fds[slot].signalled, 0)
+                ibw_fence_seq()  # a publication from here on writes again; what came before, the look that follows sees
+
+    def signal_fd(self, int slot):
+        """Make it readable again, for what was left behind. The thread that clears it."""
+        cdef uint64_t one = 1
+        if not ibw_swap32_seq(&self.fds[slot].signalled, 1):
+            write(self.fds[slot].fd, &one, 8)
 
     def remove_fd(self, int slot):
         """Forget the eventfd; the caller closes it afterwards, when no producer runs or after its next publication."""
@@ -271,8 +282,8 @@ cdef void region_ring(Region region) noexcept nogil:
         ibw_futex_wake_all(&region.waits.wake_seq)
     for i in range(region.fds_used):
         if region.fds[i].fd >= 0 and not ibw_load32_relaxed(&region.fds[i].signalled):
-            ibw_store32_seq(&region.fds[i].signalled, 1)
-            write(region.fds[i].fd, &one, 8)
+            if not ibw_swap32_seq(&region.fds[i].signalled, 1):  # of several ringers one writes
+                write(region.fds[i].fd, &one, 8)
 
 
 cdef bint region_wait(Region region, uint64_t seen, int64_t ns) noexcept nogil:

@@ -21,6 +21,12 @@ PORTS: Final[dict[tuple[str, str], int]] = {
 }
 """(target, app) -> the port that TWS and IB Gateway listen on unless told otherwise."""
 
+_CHOICES: Final = {
+    "market": ("latest", "every"),
+    "mode": ("threaded", "inline"),
+    "wait": ("block", "yield", "spin"),
+}
+
 LIVE_CONFIRMATION: Final = "orders spend real money"
 """What ``confirm=`` must say for a live connection."""
 
@@ -53,6 +59,29 @@ class Settings:
         Mean quote changes per second and instrument, 1..1000000; 0 means the simulator's own. Sim only.
     confirm : str
         Live only: must be :data:`LIVE_CONFIRMATION`.
+    market : str
+        ``latest``: market records in a ring that overwrites; who falls behind is told how many it missed. ``every``:
+        none is lost up to ``max_backlog_bytes``; past it the oldest go, and ``Client.notices`` says how many.
+    mode : str
+        ``threaded``: a thread receives, without the GIL. ``inline``: no threads; the program's own one calls
+        ``Client.poll`` (everything that waits receives too), and no other may use the client.
+    wait : str
+        How consumers wait: ``block`` (microseconds), ``yield`` or ``spin`` (a core, nanoseconds).
+    spin : bool
+        The receiving thread never sleeps in the kernel: a core, for microseconds.
+    kernel_times : bool
+        Records carry the time at which the kernel had their bytes, instead of when they were received. Linux.
+    timers : bool
+        ``Client.metrics`` tells how long each stage takes.
+    market_records : int
+        Capacity of the market ring in records of 64 bytes; a power of two, 64..2**24.
+    max_backlog_bytes : int
+        How far a consumer may be behind, 1 MiB or more. Past it market records go (``every``); order and control
+        entries never do: the session ends with ConsumerTooSlow and every open order is uncertain.
+    buffer_bytes : int
+        Most that one receive takes, 4096..2**28.
+    receive_buffer_bytes : int
+        The kernel's receive buffer; 0 leaves it to the kernel.
 
     Raises
     ------
@@ -70,6 +99,16 @@ class Settings:
     seed: int = 7
     ticks_per_s: int = 0
     confirm: str = ""
+    market: str = "latest"
+    mode: str = "threaded"
+    wait: str = "block"
+    spin: bool = False
+    kernel_times: bool = False
+    timers: bool = False
+    market_records: int = 1 << 16
+    max_backlog_bytes: int = 256 << 20
+    buffer_bytes: int = 1 << 18
+    receive_buffer_bytes: int = 0
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -80,6 +119,15 @@ class Settings:
         self._check_range("client_id", 0, 2**31 - 1)
         self._check_range("ticks_per_s", 0, 1_000_000)
         self._check_range("max_server_version", V.MIN_CLIENT_VERSION, V.MAX_CLIENT_VERSION)
+        self._check_range("market_records", 64, 1 << 24)
+        self._check_range("max_backlog_bytes", 1 << 20, 1 << 40)
+        self._check_range("buffer_bytes", 4096, 1 << 28)
+        self._check_range("receive_buffer_bytes", 0, 2**31 - 1)
+        if self.market_records & (self.market_records - 1):
+            raise ConfigError(f"market_records is {self.market_records}", hint="give a power of two of at least 64")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}", hint=f"say {' or '.join(choices)}")
         if not 0 < self.timeout_s < float("inf"):
             raise ConfigError(f"timeout_s is {self.timeout_s}", hint="give seconds above 0")
         if self.target == "live" and self.confirm != LIVE_CONFIRMATION:

@@ -1,7 +1,8 @@
 """What the parts of a client share: the link, the lock, the ids, the one way out, and the wait for what comes in.
 
-One thread (``ibwire-client``) takes the entries of the order and control rings, in wire order, under the lock; user
-threads send under the same lock and wait for ``news``. Market records are polled by whoever looks at quotes.
+One thread (``ibwire-client``; inline: the program's own, whenever it polls or waits) takes the entries of the order
+and control rings, in wire order, under the lock; user threads send under the same lock and wait for ``news``. Market
+records are polled by whoever looks at quotes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any, Final, Protocol
 from ibwire.client.intake import Intake, Pending
 from ibwire.client.orders import Orders, handle_type
 from ibwire.config import Settings
-from ibwire.errors import ConnectError, ForkedClient, IbwireError, RequestError, SessionLost, WaitTimeout, WrongThread
-from ibwire.io import clock
+from ibwire.errors import ConnectError, ForkedClient, IbwireError, RequestError, SessionLost, WaitTimeout
+from ibwire.io import clock, life
+from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
-from ibwire.io.pump import Pump
-from ibwire.io.wait import Bell
+from ibwire.io.metrics import Metrics
+from ibwire.io.pump import InlinePump, Pump
+from ibwire.io.wait import Bell, Waits
 from ibwire.spec.errorcodes import FARM_OK
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.orders import OrderTable
@@ -30,6 +33,8 @@ REQUEST_ID_BASE: Final = 1 << 30
 """Request ids begin here, far above the order ids that a gateway hands out: errors share one field for both."""
 _LOW_REQUEST_ID_BASE: Final = 1 << 20
 _ID_IN_USE: Final = 326
+OWN_NOTICE: Final = 0
+"""Code of notices that come from ibwire itself."""
 
 
 class LinkLike(Protocol):
@@ -37,10 +42,12 @@ class LinkLike(Protocol):
 
     decoder: Any
     market: Any
+    every: Any
     orders: Any
     control: Any
-    bell: Bell
 
+    @property
+    def bell(self) -> Waits: ...
     @property
     def server_version(self) -> int: ...
     @property
@@ -48,6 +55,12 @@ class LinkLike(Protocol):
 
     def start(self) -> None: ...
     def send(self, payload: bytes) -> None: ...
+    def poll(self, timeout_ms: float | None = ..., /) -> int: ...
+    def fileno(self) -> int: ...
+    def cursor(self) -> Cursor: ...
+    def adopt(self) -> None: ...
+    def metrics(self) -> Metrics: ...
+    def record_time(self, stage: str, begin_ns: int, /) -> None: ...
     def close(self) -> None: ...
 
 
@@ -71,11 +84,11 @@ class Core:
         self._next_order_id = 0
         self._closed = False
         self._claimed: set[str] = set()
-        self._dispatcher = Dispatcher(
-            link.decoder, link.orders.cursor(), link.control.cursor(), None, self.intake.take
-        )
-        self.pump = Pump(link.bell, self._step, self._failed)
-        self.lock = self.pump.lock
+        self._dispatcher = Dispatcher(link.decoder, link.orders.cursor(), link.control.cursor(), None, self.intake.take)
+        kind = InlinePump if settings.mode == "inline" else Pump
+        self.pump: Pump | InlinePump = kind(link.bell, self._step, self._failed)
+        self._evicted = self._evicted_told_ns = 0
+        life.watch(self)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -122,6 +135,18 @@ class Core:
         return self.lost is not None or refused or (intake.next_order_id is not None and bool(intake.accounts))
 
     @property
+    def lock(self) -> Any:
+        """For the tables and for sending; free between steps."""
+        return self.pump.lock
+
+    def _after_fork(self) -> None:
+        self.pump.after_fork()
+        self.news.after_fork()
+
+    def _at_exit(self) -> None:
+        """The link ends by itself."""
+
+    @property
     def is_forked(self) -> bool:
         """True in a child process: the parent's socket, rings and simulator are not its to touch."""
         return os.getpid() != self._pid
@@ -147,7 +172,12 @@ class Core:
         # The ending is looked at first: what came before it is then in the rings.
         ending = self.link.ending
         with self.lock:
+            begin_ns = clock.now_ns() if self.settings.timers else 0
             count = self._dispatcher.dispatch()
+            if begin_ns and count:
+                self.link.record_time("dispatch", begin_ns)
+            if self.settings.market == "every":
+                self._tell_evicted()
             refresh, self.intake.wants_refresh = self.intake.wants_refresh, False
             if ending is not None and self.lost is None:
                 self._lose(ending.error)
@@ -160,6 +190,13 @@ class Core:
             except SessionLost:  # told by the ending
                 pass
         return ending is None
+
+    def _tell_evicted(self) -> None:
+        # At most once a second: it is told while the program has more than enough to do.
+        evicted, now_ns = self.link.every.evicted, clock.now_ns()
+        if evicted > self._evicted and now_ns - self._evicted_told_ns >= 1_000_000_000:
+            lost, self._evicted, self._evicted_told_ns = evicted - self._evicted, evicted, now_ns
+            self.intake.notice(OWN_NOTICE, f"{lost} market records were given up: a cursor is too far behind")
 
     def _lose(self, error: IbwireError) -> None:
         self.lost = error if isinstance(error, SessionLost) else SessionLost(str(error))
@@ -183,16 +220,33 @@ class Core:
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for what comes in; False when the time is up first."""
-        if self.pump.is_current:
-            raise WrongThread("this thread brings what would be waited for", hint="wait in another thread")
-        return self.news.wait_until(condition, timeout_s * 1000)
+        self.check_process()
+        return self.pump.wait_until(self.news, condition, timeout_s * 1000)
+
+    def poll(self, timeout_ms: float | None) -> int:
+        """As ``Link.poll``; inline, what came is taken in too."""
+        self.check_process()
+        try:
+            return self.link.poll(timeout_ms)
+        finally:
+            self.pump.turn()
+
+    def adopt(self) -> None:
+        """Inline: the calling thread polls, waits and sends from now on."""
+        self.link.adopt()
+        self.pump.adopt()
+        self._dispatcher.adopt()
 
     # -- going out ---------------------------------------------------------------------------------------------------
 
-    def check_usable(self) -> None:
-        """Raise ForkedClient or SessionLost when nothing can be sent."""
+    def check_process(self) -> None:
+        """Raise ForkedClient in a child process."""
         if self.is_forked:
             raise ForkedClient("this client belongs to the parent process", hint="connect in the child")
+
+    def check_usable(self) -> None:
+        """Raise ForkedClient or SessionLost when nothing can be sent."""
+        self.check_process()
         if self.lost is not None:
             raise SessionLost(str(self.lost)) from self.lost
 

@@ -16,7 +16,9 @@ from ibwire.client.stream import QuoteStream
 from ibwire.config import Settings
 from ibwire.errors import ConnectError, RequestError, WaitTimeout
 from ibwire.io import clock
+from ibwire.io.cursor import Cursor
 from ibwire.io.link import Link
+from ibwire.io.metrics import Metrics
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import Contract, ContractDetails
 
@@ -86,6 +88,16 @@ def _open(settings: Settings, host: str, port: int) -> LinkLike:
             connect_options=settings.connect_options,
             timeout_ms=settings.timeout_s * 1000,
             start=False,  # cursors first, so that nothing is missed
+            market=settings.market,
+            mode=settings.mode,
+            wait=settings.wait,
+            spin=settings.spin,
+            kernel_times=settings.kernel_times,
+            timers=settings.timers,
+            market_records=settings.market_records,
+            max_backlog_bytes=settings.max_backlog_bytes,
+            buffer_bytes=settings.buffer_bytes,
+            receive_buffer_bytes=settings.receive_buffer_bytes,
         )
     except ConnectError as error:
         where = f"{host}:{port}"
@@ -95,7 +107,10 @@ def _open(settings: Settings, host: str, port: int) -> LinkLike:
 
 
 class Client:
-    """A session with a gateway. Made by :func:`connect`; any thread may use it, but not a child process after fork.
+    """A session with a gateway. Made by :func:`connect`.
+
+    Any thread may use it; with ``mode="inline"`` only the one that connected (see :meth:`adopt`). Not for a child
+    process after fork: everything that sends, waits or polls raises ForkedClient there.
 
     Attributes
     ----------
@@ -164,7 +179,7 @@ class Client:
 
     @property
     def notices(self) -> list[tuple[int, str]]:
-        """The latest (code, text) from the gateway that belonged to no request and no order."""
+        """The latest (code, text) that belonged to no request and no order; code 0 is ibwire's own."""
         with self._core.lock:
             return list(self._core.intake.notices)
 
@@ -172,6 +187,53 @@ class Client:
     def stats(self) -> dict[str, int]:
         """Counts since the start: messages and bytes in, bad_frames, unknown (ids), extra, and sent (messages out)."""
         return {**self._core.link.decoder.stats, "sent": self._core.sent}
+
+    # -- the hot path ------------------------------------------------------------------------------------------------
+
+    def cursor(self) -> Cursor:
+        """A cursor over the market records to come, of the kind that ``market=`` chose; any number of them.
+
+        Inline, records come in with :meth:`poll` and whatever else waits.
+        """
+        self._core.check_process()
+        return self._core.link.cursor()
+
+    def poll(self, timeout_ms: float | None = 0) -> int:
+        """Take in what has come; inline, at most one buffer of it is received here.
+
+        Parameters
+        ----------
+        timeout_ms : float or None
+            How long to wait for something; None for no limit.
+
+        Returns
+        -------
+        int
+            Messages since the last poll; 0 when none came in time. Market records are in the cursors; orders, requests
+            and notices are up to date inline, and threaded a moment later.
+
+        Raises
+        ------
+        SessionLost, ProtocolError, ConsumerTooSlow : the connection has ended, and polls before told of everything.
+        WrongThread : inline, a thread that does not own the client.
+        """
+        return self._core.poll(timeout_ms)
+
+    def fileno(self) -> int:
+        """A file descriptor for select, epoll or asyncio: readable when :meth:`poll` has something to tell.
+
+        Inline it is the socket. It stays the client's; do not close it.
+        """
+        self._core.check_process()
+        return self._core.link.fileno()
+
+    def adopt(self) -> None:
+        """Inline: the calling thread owns the client from now on; the one before is done with it."""
+        self._core.adopt()
+
+    def metrics(self) -> Metrics:
+        """Counts and times of the connection at this moment. Any thread."""
+        return self._core.link.metrics()
 
     def keep(self, resources: ExitStack) -> None:
         """Close these after the connection."""
@@ -281,9 +343,7 @@ class Client:
         """
         with self._core.one_at_a_time("positions"):
             try:
-                rows = self._core.ask(
-                    outgoing.ReqPositions(), incoming.Position, incoming.PositionEnd, None, timeout
-                )
+                rows = self._core.ask(outgoing.ReqPositions(), incoming.Position, incoming.PositionEnd, None, timeout)
             finally:
                 self._core.try_send(outgoing.CancelPositions())
         held = {(row.account, row.contract.conId): row for row in rows}

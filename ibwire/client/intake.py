@@ -183,10 +183,14 @@ class Intake:
             return
         if self.table.on_error(message.id, code, text, now_ns, message.advancedOrderRejectJson) is not None:
             return
-        self.notices.append((code, text))
-        del self.notices[:-_KEEP_NOTICES]
+        self.notice(code, text)
         if message.id == -1:
             self._connectivity(code, text, now_ns)
+
+    def notice(self, code: int, text: str) -> None:
+        """Keep what belongs to no request and no order."""
+        self.notices.append((code, text))
+        del self.notices[:-_KEEP_NOTICES]
 
     def _connectivity(self, code: int, text: str, now_ns: int) -> None:
         if code in errorcodes.CONNECTION_LOST:

@@ -178,5 +178,3 @@ class Orders:
         core = self._core
         core.send(outgoing.ReqOpenOrders())
         core.send(outgoing.ReqExecutions(core.take_request_id(), ExecutionFilter()))
-
-

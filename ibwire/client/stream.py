@@ -88,6 +88,7 @@ class QuoteStream:
         deadline_ns = clock.now_ns() + int(timeout * 1e9)
         while True:
             seen = bell.count
+            self._core.pump.turn()
             changed = self._take()
             if changed:
                 return changed

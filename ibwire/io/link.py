@@ -1,7 +1,8 @@
 """One TCP connection to a gateway and everything on it: session, reader, decoder, rings, writer.
 
-Owner of what: the opening thread does the handshake; then the reader's thread alone receives and decodes, any thread
-may send, and whichever comes first of the reader's end and :meth:`Link.close` ends the link, once.
+Owner of what: the opening thread does the handshake; then, threaded, the reader's thread alone receives and decodes,
+any thread may send; inline, the opening thread receives (in :meth:`Link.poll` and whenever it waits) and sends, and no
+other does. Whichever comes first of the reader's end and :meth:`Link.close` ends the link, once.
 """
 
 from __future__ import annotations
@@ -9,18 +10,22 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from ibwire.errors import ConnectError, ProtocolError, SessionLost, WaitTimeout
-from ibwire.io import transport
+from ibwire.errors import ConfigError, ConnectError, ProtocolError, SessionLost, WaitTimeout, WrongThread
+from ibwire.io import life, transport
+from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
-from ibwire.io.reader import End, Ending, Reader
-from ibwire.io.wait import Bell
-from ibwire.io.writer import Writer
+from ibwire.io.metrics import COUNTS, Metrics, by_name_of, histograms
+from ibwire.io.opening import MARKETS, MODES, check_choice, check_sizes, handshake
+from ibwire.io.reader import BUFFER_BYTES, CompiledReader, End, Ending, Receiving, make_reader
+from ibwire.io.wait import Bell, InlineBell, RegionBell, Waits, WakeFd, check_how
+from ibwire.io.writer import InlineWriter, Writer
 from ibwire.ring import impl
 from ibwire.ring.log import MAX_BACKLOG_BYTES
-from ibwire.session.session import MAX_REDIRECTS, BytesReceived, ClientSession, Ended, Opened, Redirected
+from ibwire.session.session import MAX_REDIRECTS, ClientSession, Redirected
 from ibwire.spec.registry import by_name
 from ibwire.spec.versions import MAX_CLIENT_VERSION
 from ibwire.types.outgoing import StartApi
@@ -28,7 +33,6 @@ from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import frame
 
 MARKET_RECORDS: Final = 1 << 16
-_HELLO_BYTES: Final = 1 << 16
 _JOIN_MS: Final = 5000
 _DRAIN_MS: Final = 1000
 
@@ -47,8 +51,8 @@ class Link:
         The gateway's own text.
     codec : Codec
         Of the agreed version. Used under :meth:`encode`'s lock by any thread; decode with a codec of your own.
-    market, orders, control
-        The rings; make cursors from any thread.
+    market, orders, control, every
+        The rings; make cursors from any thread. ``every`` is None with ``market="latest"``.
     decoder
         The stream decoder: ``stats`` and ``watermark`` may be read from any thread.
     bell : Bell
@@ -66,20 +70,39 @@ class Link:
         self.codec = Codec(session.server_version, Role.CLIENT)
         limit = settings["max_backlog_bytes"]
         self.market = impl.MarketRing(settings["market_records"])
+        self.every = impl.EveryRing(self.market, limit) if settings["market"] == "every" else None
         self.orders, self.control = impl.LogRing(limit), impl.LogRing(limit)
         self.decoder = impl.StreamDecoder(
-            session.server_version, self.market, self.orders, self.control, records=settings["records"]
+            session.server_version,
+            self.market,
+            self.orders,
+            self.control,
+            records=settings["records"],
+            every=self.every,
         )
         self._start_api: bool = settings["start_api"]
-        self.bell = Bell()
-        self.writer = Writer(sock)
+        self.is_inline: bool = settings["mode"] == "inline"
+        self._owner = threading.get_ident()
+        region = getattr(self.market, "region", None)
+        bell: Waits = Bell() if region is None else RegionBell(region, settings["wait"])
         self._optional_capabilities: str = settings["optional_capabilities"]
         self._encode_lock = threading.Lock()
         self._end_lock = threading.Lock()
         self._ending: Ending | None = None
         self._started = False
+        self._generation = life.generation()
+        self._polled = 0
+        self._fd: tuple[WakeFd, int] | None = None
+        self._fds: list[tuple[WakeFd, int]] = []  # of closed cursors: the reader may still write to them
+        self._all_fds: list[WakeFd] = []
+        self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
+        self._is_sending = self._is_exiting = False
+        self._told: list[Callable[[Ending], object]] = []  # callbacks that wait for a send to be over
         self._on_close: list[Callable[[Ending], object]] = []
-        self._reader = Reader(sock, self.decoder, self.bell, self._end, first=first)
+        self._reader = make_reader(sock, self.decoder, bell, self._end, first=first, how=settings["how"])
+        self.bell: Waits = InlineBell(bell, self._is_owner, self._reader.receive) if self.is_inline else bell
+        self.writer = InlineWriter(sock, self._receive_now) if self.is_inline else Writer(sock)
+        life.watch(self)
 
     # ------------------------------------------------------------------ opening
 
@@ -102,6 +125,14 @@ class Link:
         start: bool = True,
         records: bool = True,
         start_api: bool = True,
+        market: str = "latest",
+        mode: str = "threaded",
+        wait: str = "block",
+        spin: bool = False,
+        kernel_times: bool = False,
+        timers: bool = False,
+        buffer_bytes: int = BUFFER_BYTES,
+        receive_buffer_bytes: int = 0,
     ) -> Link:
         """Connect, agree on a version and start reading.
 
@@ -128,11 +159,37 @@ class Link:
             False: every message goes raw to the control ring, in wire order; nothing is decoded here.
         start_api : bool
             False: the caller sends startApi.
+        market : str
+            ``latest``: market records in a ring that overwrites, and cursors tell what they missed. ``every``: in
+            memory up to ``max_backlog_bytes`` too, past which the oldest go.
+        mode : str
+            ``threaded``: a thread receives, without the GIL. ``inline``: none does, the opening thread calls
+            :meth:`poll`.
+        wait : str
+            How consumers wait unless told otherwise: ``block``, ``yield`` or ``spin``.
+        spin, kernel_times, timers, buffer_bytes
+            See :class:`~ibwire.io.reader.Receiving`.
+        receive_buffer_bytes : int
+            The kernel's receive buffer; 0 leaves it to the kernel.
 
         Raises
         ------
         ConfigError : an argument is wrong. ConnectError : no session; the message says what to do.
         """
+        how = Receiving(buffer_bytes=buffer_bytes, spin=spin, kernel_times=kernel_times, timers=timers)
+        settings = {
+            "client_id": client_id,
+            "optional_capabilities": optional_capabilities,
+            "market_records": market_records,
+            "max_backlog_bytes": max_backlog_bytes,
+            "records": records,
+            "start_api": start_api,
+            "market": check_choice("market", market, MARKETS),
+            "mode": check_choice("mode", mode, MODES),
+            "wait": check_how(wait),
+            "how": how,
+        }
+        check_sizes(market_records, max_backlog_bytes)
         deadline = time.monotonic() + timeout_ms / 1000
         for redirects in range(MAX_REDIRECTS + 1):
             session = ClientSession(
@@ -146,24 +203,15 @@ class Link:
             left_ms = (deadline - time.monotonic()) * 1000
             if redirects and left_ms <= 0:
                 break
-            sock = transport.connect(host, port, timeout_ms=left_ms if redirects else timeout_ms)
+            limit_ms = left_ms if redirects else timeout_ms
+            sock = transport.connect(host, port, timeout_ms=limit_ms, receive_buffer_bytes=receive_buffer_bytes)
             try:
-                found = _handshake(sock, session, deadline, f"{host}:{port}")
+                found = handshake(sock, session, deadline, f"{host}:{port}")
                 if isinstance(found, Redirected):
                     sock.close()
                     host, port = found.host, found.port or port
                     continue
-                settings = {
-                    "host": host,
-                    "port": port,
-                    "client_id": client_id,
-                    "optional_capabilities": optional_capabilities,
-                    "market_records": market_records,
-                    "max_backlog_bytes": max_backlog_bytes,
-                    "records": records,
-                    "start_api": start_api,
-                }
-                link = cls(sock, session, found, settings)
+                link = cls(sock, session, found, {**settings, "host": host, "port": port})
                 if on_close is not None:
                     link.on_close(on_close)
                 if start:
@@ -178,8 +226,13 @@ class Link:
         """Start the reader and send startApi; once. Raises SessionLost when the connection is gone."""
         if self._started:
             return
+        life.check(self._generation)
         self._started = True
-        self._reader.start()
+        if self.is_inline:
+            self._check_owner()
+            self._reader.receive(0)  # what came with the handshake: the socket will not tell of it
+        else:
+            self._reader.start()
         if self._start_api:
             self.send(self.encode(StartApi(self.client_id, self._optional_capabilities)))
 
@@ -196,10 +249,141 @@ class Link:
         Raises
         ------
         SendFailed : a SessionLost that says how many bytes had gone out. ProtocolError : too long a payload.
+        WrongThread : inline, another thread than the one that opened the link. ForkedClient : a child process.
         """
         if not payload:
             raise ProtocolError("an empty payload cannot be framed")
-        self.writer.send(frame(payload))
+        life.check(self._generation)
+        if not self.is_inline:
+            self.writer.send(frame(payload))
+            return
+        self._check_owner()
+        self._is_sending = True
+        try:
+            self.writer.send(frame(payload))
+        finally:
+            self._is_sending = False
+            self._tell()
+
+    def poll(self, timeout_ms: float | None = 0) -> int:
+        """Take in what has come; inline this is what receives: at most one buffer of it.
+
+        Parameters
+        ----------
+        timeout_ms : float or None
+            How long to wait for something; None for no limit.
+
+        Returns
+        -------
+        int
+            Messages that came since the last poll (inline: in this one); they are in the rings.
+
+        Raises
+        ------
+        SessionLost, ProtocolError, ConsumerTooSlow : the link has ended, and a poll before has told of everything.
+        WrongThread : inline, another thread than the one that opened the link. ForkedClient : a child process.
+        """
+        life.check(self._generation)
+        if self.is_inline:
+            self._check_owner()
+            count = self._reader.receive(timeout_ms)
+            if count > 0:
+                return count
+            self.check()
+            return 0
+        if self._fd is not None:
+            self.bell.clear_fd(self._fd[1])
+        deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        while True:
+            seen, ending, mark = self.bell.count, self._ending, self.decoder.watermark
+            if mark > self._polled:
+                count, self._polled = mark - self._polled, mark
+                return count
+            if ending is not None:
+                raise ending.error
+            left_ms = None if deadline is None else (deadline - time.monotonic()) * 1000
+            if left_ms is not None and left_ms <= 0:
+                return 0
+            self.bell.wait(seen, left_ms)
+
+    def fileno(self) -> int:
+        """What an event loop watches: readable when :meth:`poll` has something to tell. Inline it is the socket."""
+        life.check(self._generation)
+        if self.is_inline:
+            return self._sock.fileno()
+        if self._fd is None:
+            self._fd = self.take_fd()
+            self.bell.ring()  # what came before
+        return self._fd[0].fd
+
+    def take_fd(self) -> tuple[WakeFd, int]:
+        """A file descriptor that is readable after each publication, and its slot for the bell."""
+        with self._end_lock:
+            if self._fds:
+                return self._fds.pop()
+            wake = WakeFd()
+            try:
+                slot = self.bell.add_fd(wake)
+            except BaseException:
+                wake.close()
+                raise
+            self._all_fds.append(wake)
+            return wake, slot
+
+    def give_fd(self, wake: WakeFd, slot: int) -> None:
+        """It is no longer used. Another cursor may get it; it is closed with the link."""
+        with self._end_lock:
+            self._fds.append((wake, slot))
+
+    def cursor(self) -> Cursor:
+        """A cursor over the market records to come: of ``every`` where that was asked for, else of the latest."""
+        life.check(self._generation)
+        inner: Any = self.market.cursor() if self.every is None else self.every.cursor()
+        cursor = Cursor(self, inner)
+        self._cursors.add(cursor)
+        return cursor
+
+    def adopt(self) -> None:
+        """Inline: this thread receives and sends from now on. The caller knows that the old one is done with it."""
+        self._owner = threading.get_ident()
+
+    def add_step(self, step: Any) -> None:
+        """Call a compiled ``_reader.Step`` after each receive, in its thread, without the GIL. Before :meth:`start`."""
+        if self._started or not isinstance(self._reader, CompiledReader):
+            raise ConfigError("steps are for the compiled reader, before it starts")
+        self._reader.add_step(step)
+
+    def metrics(self) -> Metrics:
+        """The counts at this moment. Any thread."""
+        (counts, kinds), writer, every = self.decoder.counters(), self.writer, self.every
+        receive_ns, wall_offset_ns = self._reader.clocks
+        return Metrics(
+            **{name: counts.get(name, 0) for name in COUNTS},
+            control=self.control.appended,
+            segments=sum(getattr(ring, "segments", 0) for ring in (self.orders, self.control)),
+            evicted=0 if every is None else every.evicted,
+            gap=sum(cursor.gap for cursor in list(self._cursors)),
+            orders_backlog_bytes=self.orders.backlog_bytes,
+            control_backlog_bytes=self.control.backlog_bytes,
+            market_backlog_bytes=0 if every is None else every.backlog_bytes,
+            sent=writer.messages,
+            sent_bytes=writer.bytes,
+            partial_sends=writer.partial_sends,
+            receive_ns=receive_ns,
+            wall_offset_ns=wall_offset_ns,
+            kinds=by_name_of(kinds),
+            stages=histograms(self._reader.times),
+        )
+
+    def record_time(self, stage: str, begin_ns: int) -> None:
+        """With ``timers=True``: a stage outside the reader took from ``begin_ns`` (monotonic) until now."""
+        if self._reader.times is not None:
+            self._reader.times.record(stage, time.monotonic_ns() - begin_ns)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether stages are timed."""
+        return self._reader.times is not None
 
     def dispatcher(
         self,
@@ -207,12 +391,12 @@ class Link:
         on_market: Callable[[memoryview], object] | None = None,
         on_gap: Callable[[int], object] | None = None,
     ) -> Dispatcher:
-        """A dispatcher over all three rings, from the oldest entries still held; for one thread."""
+        """A dispatcher over all rings, from the oldest entries still held; for one thread."""
         return Dispatcher(
             self.decoder,
             self.orders.cursor(from_start=True),
             self.control.cursor(from_start=True),
-            self.market.cursor(),
+            self.market.cursor() if self.every is None else self.every.cursor(from_start=True),
             on_entry,
             on_market,
             on_gap,
@@ -288,16 +472,37 @@ class Link:
     def close(self) -> None:
         """End the link and wait for its reader. Any thread, any number of times; a blocked send returns with an error.
 
-        What was received stays in the rings.
+        What was received stays in the rings. In a child process it does nothing: the connection is the parent's.
         """
-        self._reader.expect_close()
-        transport.shut(self._sock)
-        if self._started:
-            self._reader.join(_JOIN_MS)
+        if self._generation != life.generation():
+            return
+        self._reader.stop()
+        done = self._reader.join(_JOIN_MS) if self._started and not self.is_inline else True
         self._end(Ending(End.CLOSED, SessionLost("this program closed the connection")))
         self.bell.ring()
         self.writer.drain(_DRAIN_MS)  # the descriptor must not be reused under a send
-        self._sock.close()
+        if not done or (self.is_inline and not self._is_owner()):
+            return  # somebody may still be in a receive: the descriptor must not be reused under that either
+        with self._end_lock:
+            self._sock.close()
+
+    def __del__(self) -> None:
+        # Cursors that event loops watch may outlive close(): their descriptors go with the link.
+        for wake in self.__dict__.get("_all_fds", ()):
+            wake.close()
+
+    # ------------------------------------------------------------------ fork and exit
+
+    def _after_fork(self) -> None:
+        self._encode_lock, self._end_lock = threading.Lock(), threading.Lock()
+        self.writer.after_fork()
+        self.bell.after_fork()
+
+    def _at_exit(self) -> None:
+        if self._started and not self.is_inline and self._generation == life.generation():
+            self._is_exiting = True
+            self._reader.stop()
+            self._reader.join(_JOIN_MS)
 
     def __enter__(self) -> Link:
         return self
@@ -313,42 +518,24 @@ class Link:
             self._ending = ending
             callbacks, self._on_close = self._on_close, []
         transport.shut(self._sock)  # what this side cannot read any more the peer need not send
-        for callback in callbacks:
-            callback(ending)
+        self._told += [] if self._is_exiting else callbacks
+        if not self._is_sending:
+            self._tell()
 
+    def _tell(self) -> None:
+        # Not in the middle of a send, which receives meanwhile: what a callback does might send again.
+        while self._told and self._ending is not None:
+            self._told.pop(0)(self._ending)
 
-def _handshake(sock: socket.socket, session: ClientSession, deadline: float, where: str) -> Redirected | bytes:
-    """Agree on a version. Returns bytes that came after the answer, or where to go instead; raises ConnectError."""
-    try:
-        while True:
-            out = session.data_to_send()
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            sock.settimeout(left)
-            if out:
-                sock.sendall(out)
-            data = sock.recv(_HELLO_BYTES)
-            if data:
-                session.receive_data(data)
-            else:
-                session.receive_eof()
-            events = session.events_received()
-            for event in events:
-                if isinstance(event, Ended):
-                    raise event.error
-                if isinstance(event, Redirected):
-                    return event
-            if events and isinstance(events[0], Opened):
-                sock.settimeout(None)
-                return b"".join(e.data for e in events if isinstance(e, BytesReceived))
-    except TimeoutError:
-        raise ConnectError(
-            f"{where} accepted the connection but did not answer the handshake in time",
-            hint="look for a dialog in TWS that asks to accept the connection; is this the API port?",
-        ) from None
-    except OSError as exc:
-        raise ConnectError(
-            f"{where} broke off the handshake: {exc.strerror or exc}",
-            hint="is this address among the trusted ones in the API settings?",
-        ) from exc
+    def _receive_now(self) -> int:
+        return self._reader.receive(0)
+
+    def _is_owner(self) -> bool:
+        return threading.get_ident() == self._owner
+
+    def _check_owner(self) -> None:
+        if not self._is_owner():
+            raise WrongThread(
+                "this connection has no thread of its own: the thread that opened it receives and sends",
+                hint='call it there, or open with mode="threaded"',
+            )

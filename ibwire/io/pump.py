@@ -1,13 +1,14 @@
-"""The consuming thread: runs a step whenever there may be something to consume."""
+"""Who consumes: a thread that runs a step whenever there may be something, or the program's own thread as it waits."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-from ibwire.io.wait import Bell
+from ibwire.errors import WrongThread
+from ibwire.io.wait import Bell, Waits
 
-__all__ = ["Pump"]
+__all__ = ["InlinePump", "Pump"]
 
 
 class Pump:
@@ -15,7 +16,7 @@ class Pump:
 
     Parameters
     ----------
-    bell : Bell
+    bell
         Rung by whoever produces.
     step : callable
         Consumes what there is; False when nothing more will ever come, which ends the thread.
@@ -28,7 +29,7 @@ class Pump:
         For the step and everything that shares state with it; free between steps.
     """
 
-    def __init__(self, bell: Bell, step: Callable[[], bool], on_failure: Callable[[BaseException], None]) -> None:
+    def __init__(self, bell: Waits, step: Callable[[], bool], on_failure: Callable[[BaseException], None]) -> None:
         self.lock = threading.RLock()
         self._bell, self._step, self._on_failure = bell, step, on_failure
         self._stopping = False
@@ -50,6 +51,27 @@ class Pump:
         """True in the pump's own thread, where nothing may wait for what the pump itself has to bring."""
         return threading.current_thread() is self._thread
 
+    def turn(self) -> None:
+        """The caller is about to look at what steps change; this thread does them anyway."""
+
+    def adopt(self) -> None:
+        """Nothing belongs to one thread here."""
+
+    def wait_until(self, news: Bell, condition: Callable[[], bool], timeout_ms: float) -> bool:
+        """Wait for a condition that steps, which ring ``news``, bring about; False when the time is up first.
+
+        Raises
+        ------
+        WrongThread : in the pump's own thread, which brings what would be waited for.
+        """
+        if self.is_current:
+            raise WrongThread("this thread brings what would be waited for", hint="wait in another thread")
+        return news.wait_until(condition, timeout_ms)
+
+    def after_fork(self) -> None:
+        """In a child process: the thread is the parent's, and nobody holds the lock."""
+        self.lock = threading.RLock()
+
     def _run(self) -> None:
         try:
             while not self._stopping:
@@ -59,3 +81,56 @@ class Pump:
                 self._bell.wait(seen)
         except BaseException as error:
             self._on_failure(error)
+
+
+class InlinePump:
+    """The face of a :class:`Pump` without a thread: the thread that made it steps, whenever it waits or polls.
+
+    Parameters
+    ----------
+    bell
+        Its waits receive. step, on_failure : as for a pump.
+    """
+
+    def __init__(self, bell: Waits, step: Callable[[], bool], on_failure: Callable[[BaseException], None]) -> None:
+        self.lock = threading.RLock()
+        self._bell, self._step, self._on_failure = bell, step, on_failure
+        self._owner = threading.get_ident()
+        self.is_current = False
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+    def stop(self, timeout_ms: float = 2000) -> None:
+        """There is nothing to end."""
+
+    def turn(self) -> None:
+        """Step once."""
+        try:
+            self._step()
+        except Exception as error:
+            self._on_failure(error)
+
+    def adopt(self) -> None:
+        """This thread steps from now on."""
+        self._owner = threading.get_ident()
+
+    def wait_until(self, news: Bell, condition: Callable[[], bool], timeout_ms: float) -> bool:
+        """Receive and step until a condition holds; False when the time is up first.
+
+        Raises
+        ------
+        WrongThread : another thread than the one that connected.
+        """
+        if threading.get_ident() != self._owner:
+            raise WrongThread("an inline client is waited for by the thread that connected it", hint="wait there")
+
+        def holds() -> bool:
+            self.turn()
+            return condition()
+
+        return self._bell.wait_until(holds, timeout_ms)
+
+    def after_fork(self) -> None:
+        """In a child process: nobody holds the lock."""
+        self.lock = threading.RLock()

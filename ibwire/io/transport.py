@@ -13,7 +13,9 @@ _PORTS: Final = "TWS listens on 7496 (live) or 7497 (paper), IB Gateway on 4001 
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
-def connect(host: str = LOOPBACK, port: int = 4002, *, timeout_ms: float = 5000) -> socket.socket:
+def connect(
+    host: str = LOOPBACK, port: int = 4002, *, timeout_ms: float = 5000, receive_buffer_bytes: int = 0
+) -> socket.socket:
     """A connected socket with TCP_NODELAY and keepalive, in blocking mode without a time limit.
 
     Parameters
@@ -24,6 +26,8 @@ def connect(host: str = LOOPBACK, port: int = 4002, *, timeout_ms: float = 5000)
         1..65535.
     timeout_ms : float
         Longest wait for the connection.
+    receive_buffer_bytes : int
+        The kernel's receive buffer (SO_RCVBUF); 0 leaves it to the kernel, which lets it grow as needed.
 
     Raises
     ------
@@ -34,6 +38,8 @@ def connect(host: str = LOOPBACK, port: int = 4002, *, timeout_ms: float = 5000)
         raise ConfigError(f"port is {port}; it may be 1..65535", hint=_PORTS)
     if timeout_ms <= 0:
         raise ConfigError(f"timeout_ms is {timeout_ms}; it must be above 0")
+    if not 0 <= receive_buffer_bytes < 1 << 31:
+        raise ConfigError(f"receive_buffer_bytes is {receive_buffer_bytes}; it may be 0..2147483647")
     address = (LOOPBACK if host == "localhost" else host, port)
     try:
         sock = socket.create_connection(address, timeout=timeout_ms / 1000)
@@ -41,6 +47,8 @@ def connect(host: str = LOOPBACK, port: int = 4002, *, timeout_ms: float = 5000)
         raise _explain(host, port, timeout_ms, exc) from exc
     try:
         tune(sock)
+        if receive_buffer_bytes:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
     except OSError as exc:  # the peer is gone again
         sock.close()
         raise _explain(host, port, timeout_ms, exc) from exc

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
+from collections.abc import Callable
+from typing import Final
 
 from ibwire.errors import SessionLost
 from ibwire.io.transport import shut
+
+_SLICE_MS: Final = 50
 
 
 class SendFailed(SessionLost):
@@ -68,9 +73,9 @@ class Writer:
         wrote = 0
         while wrote < len(view):
             try:
-                count = self._sock.send(view[wrote:])
+                count = self._put(view[wrote:])
             except OSError as exc:
-                self._broken = f"the connection broke: {exc.strerror or exc}"
+                self._broken = self._stopped or f"the connection broke: {exc.strerror or exc}"
                 shut(self._sock)  # the reader learns of it at once
                 raise SendFailed(self._broken, wrote_bytes=wrote) from exc
             except BaseException:
@@ -79,6 +84,14 @@ class Writer:
             wrote += count
             if wrote < len(view):
                 self.partial_sends += 1
+
+    def _put(self, view: memoryview) -> int:
+        """Give the kernel some of it; how many bytes it took, at least 1."""
+        return self._sock.send(view)
+
+    def after_fork(self) -> None:
+        """In a child process: nobody holds the lock any more."""
+        self._lock = threading.Lock()
 
     def drain(self, timeout_ms: float) -> None:
         """Wait for a send that is under way in another thread to return; after a shut it does so at once."""
@@ -89,3 +102,35 @@ class Writer:
         """Refuse everything from now on. Does not wait for a send that is under way: shut the socket for that."""
         if not self._stopped:
             self._stopped = reason
+
+
+class InlineWriter(Writer):
+    """A writer for a thread that also receives: while the kernel takes nothing, it goes on receiving.
+
+    Otherwise a gateway that waits for us to read would wait for ever, and we for it.
+
+    Parameters
+    ----------
+    receive : callable
+        Takes what has come, without waiting; calls nothing of the user's.
+    """
+
+    __slots__ = ("_receive",)
+
+    def __init__(self, sock: socket.socket, receive: Callable[[], object]) -> None:
+        super().__init__(sock)
+        self._receive = receive
+
+    def _put(self, view: memoryview) -> int:
+        while True:
+            try:
+                return self._sock.send(view, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                pass
+            poller = select.poll()
+            poller.register(self._sock, select.POLLIN | select.POLLOUT)
+            found = poller.poll(_SLICE_MS)
+            if found and found[0][1] & ~select.POLLOUT:
+                self._receive()
+                if self._stopped:
+                    raise OSError(self._stopped)

@@ -15,7 +15,7 @@ from ibwire.spec.records import FLAG_EXTRA
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import check_length
 
-__all__ = ["NAME", "CompiledDecoder", "EveryRing", "LogRing", "MarketRing", "StreamDecoder"]
+__all__ = ["NAME", "CompiledDecoder", "EveryRing", "LogRing", "MarketRing", "StreamDecoder", "reader_module"]
 
 
 class CompiledDecoder(stream.StreamDecoder):
@@ -25,7 +25,7 @@ class CompiledDecoder(stream.StreamDecoder):
     call.
     """
 
-    __slots__ = ("_inner",)
+    __slots__ = ("every", "inner", "region")
 
     def __init__(
         self, server_version: int, market: Any, orders: Any, control: Any, *, records: bool = True, every: Any = None
@@ -33,11 +33,11 @@ class CompiledDecoder(stream.StreamDecoder):
         from ibwire.wire.hot import tables
 
         self.server_version = server_version
-        self.market, self.orders, self.control = market, orders, control
-        self.watermark = 0
+        self.market, self.orders, self.control, self.every = market, orders, control, every
+        self.region: Any = market.region
         inner = import_module("ibwire._fastdecode").StreamDecoder
         self._codec, self._stores, self._records = Codec(server_version, Role.CLIENT), {}, records
-        self._inner: Any = inner(tables(server_version, records), market, orders, control, self._record_of, every)
+        self.inner: Any = inner(tables(server_version, records), market, orders, control, self._record_of, every)
 
     def _record_of(self, payload: bytes) -> tuple[bytes, int]:
         """The record and flags of a payload with fields that come twice or out of order. The reader's thread."""
@@ -49,30 +49,44 @@ class CompiledDecoder(stream.StreamDecoder):
         return bytes(record), flags
 
     @property
+    def watermark(self) -> int:  # type: ignore[override]
+        return int(self.region.watermark)
+
+    @property
     def stats(self) -> dict[str, int]:
-        return dict(self._inner.stats)
+        return dict(self.inner.stats)
+
+    def counters(self) -> tuple[dict[str, int], dict[int, int]]:
+        found: tuple[dict[str, int], dict[int, int]] = import_module("ibwire._reader").counters(self.region)
+        return found
 
     @property
     def pending_bytes(self) -> int:
-        return int(self._inner.pending_bytes)
+        return int(self.inner.pending_bytes)
 
     def receive(self, data: bytes | bytearray | memoryview, recv_ns: int) -> int:
+        before = int(self.inner.seq)
         try:
-            return int(self._inner.receive(data, recv_ns))
+            return int(self.inner.receive(data, recv_ns))
+        except (OverflowError, ValueError):
+            self.check()
+        return int(self.inner.seq) - before
+
+    def check(self) -> None:
+        """Raise why nothing more is taken, if so: ProtocolError, ConsumerTooSlow or MemoryError."""
+        try:
+            self.inner.check()
         except OverflowError as exc:
             raise ConsumerTooSlow(str(exc), hint=stream.TOO_SLOW_HINT) from None
         except ValueError as exc:
             _, length, head = exc.args
             check_length(length, head)
             raise ProtocolError("framing is lost", payload=head) from None
-        finally:
-            # Its own count runs ahead of the rings while it works; here everything is in them.
-            self.watermark = self._inner.seq
 
 
-EveryRing: type[every.EveryRing] = every.EveryRing
 MarketRing: type[market.MarketRing] = market.MarketRing
 LogRing: type[log.LogRing] = log.LogRing
+EveryRing: type[every.EveryRing] = every.EveryRing
 StreamDecoder: type[stream.StreamDecoder] = stream.StreamDecoder
 
 
@@ -88,9 +102,13 @@ def _choose() -> str:
     except ImportError:
         return "plain"
     rings.setup(array_of, errors)
-    MarketRing, LogRing, EveryRing = rings.MarketRing, rings.LogRing, rings.EveryRing
-    StreamDecoder = CompiledDecoder
+    MarketRing, LogRing, EveryRing, StreamDecoder = rings.MarketRing, rings.LogRing, rings.EveryRing, CompiledDecoder
     return "compiled"
 
 
 NAME: Final = _choose()
+
+
+def reader_module() -> Any:
+    """The compiled reader's module; None with the plain twins."""
+    return import_module("ibwire._reader") if NAME == "compiled" else None

@@ -10,6 +10,9 @@ from ibwire.spec.records import BY_NAME, ORDER_HEADER_BYTES, RECORD_BYTES, Recor
 if TYPE_CHECKING:
     import numpy as np
 
+    Records = np.ndarray[Any, np.dtype[Any]]
+    """What a poll returns."""
+
 HEAD_BYTES: Final = 32
 """The part of a record that is the same for every kind: seq, recv_ns, kind, part, flags, a number, the key."""
 

@@ -63,6 +63,7 @@ class StreamDecoder:
         "_every",
         "_extra",
         "_framer",
+        "_kinds",
         "_lost",
         "_records",
         "_stores",
@@ -94,6 +95,7 @@ class StreamDecoder:
         self._stores: dict[int, Store | int | None] = {}
         self._lost: ProtocolError | None = None
         self._bytes = self._bad_frames = self._unknown = self._extra = 0
+        self._kinds: dict[int, int] = {}
 
     @property
     def stats(self) -> dict[str, int]:
@@ -105,6 +107,10 @@ class StreamDecoder:
             "unknown": self._unknown,
             "extra": self._extra,
         }
+
+    def counters(self) -> tuple[dict[str, int], dict[int, int]]:
+        """Counts by name, and messages by wire id."""
+        return self.stats, dict(self._kinds)
 
     @property
     def pending_bytes(self) -> int:
@@ -169,6 +175,8 @@ class StreamDecoder:
             self._raw(self.control, 0, payload, 0, seq, recv_ns, FLAG_UNDECODABLE)
             return
         store = self._stores[wire_id] if wire_id in self._stores else self._store(wire_id)
+        if wire_id in self._kinds or len(self._kinds) < _MAX_KINDS:
+            self._kinds[wire_id] = self._kinds.get(wire_id, 0) + 1
         if store is None:
             self._unknown += 1
             self._raw(self.control, 0, payload, wire_id, seq, recv_ns, 0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from ibwire.client.core import REQUEST_ID_BASE, Core
+from ibwire.client.core import REQUEST_ID_BASE, Core, LinkLike
 from ibwire.config import Settings
 from ibwire.errors import ConnectError, IbwireError, SessionLost, WaitTimeout, WrongThread
 from ibwire.io.wait import Bell
@@ -69,7 +69,7 @@ READY = (incoming.ManagedAccounts("DU0000001"), incoming.NextValidId(7))
 
 
 def make(link: FakeLink, timeout_s: float = 5.0) -> Core:
-    core = Core(Settings.make("paper", timeout_s=timeout_s), link)
+    core = Core(Settings.make("paper", timeout_s=timeout_s), cast(LinkLike, link))
     core.start()
     return core
 
