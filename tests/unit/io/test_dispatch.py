@@ -62,9 +62,10 @@ class Run:
         self.seen.append(("gap", lost))
 
     def set_watermark(self, seq: int) -> None:
-        self.decoder.watermark = seq
         if hasattr(self.market_ring, "region"):
             self.market_ring.region.publish(seq)
+        else:
+            self.decoder.watermark = seq
 
     def feed(self, *names: str) -> None:
         self.decoder.receive(b"".join(frame(MESSAGES[n]) for n in names), 1)
