@@ -226,6 +226,7 @@ class Core:
     def poll(self, timeout_ms: float | None) -> int:
         """As ``Link.poll``; inline, what came is taken in too."""
         self.check_process()
+        self.pump.check_owner()
         try:
             return self.link.poll(timeout_ms)
         finally:
@@ -245,8 +246,9 @@ class Core:
             raise ForkedClient("this client belongs to the parent process", hint="connect in the child")
 
     def check_usable(self) -> None:
-        """Raise ForkedClient or SessionLost when nothing can be sent."""
+        """Raise ForkedClient, WrongThread (inline) or SessionLost when nothing can be sent."""
         self.check_process()
+        self.pump.check_owner()
         if self.lost is not None:
             raise SessionLost(str(self.lost)) from self.lost
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ibwire.io import life
 from ibwire.io.wait import Waits, WakeFd
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Cursor:
         The same as bytes, 64 for each record.
     """
 
-    __slots__ = ("__weakref__", "_fd", "_inner", "_slot", "_source", "poll", "poll_bytes")
+    __slots__ = ("__weakref__", "_fd", "_generation", "_inner", "_slot", "_source", "poll", "poll_bytes")
 
     poll: Poll
     poll_bytes: PollBytes
@@ -62,6 +63,7 @@ class Cursor:
         self._source, self._inner = source, inner
         self._fd: WakeFd | None = None
         self._slot = -1
+        self._generation = life.generation()
         # The ring's own methods: nothing stands between a program and its records.
         self.poll = inner.poll
         self.poll_bytes = inner.poll_bytes
@@ -105,8 +107,10 @@ class Cursor:
         Raises
         ------
         SessionLost, ProtocolError, ConsumerTooSlow : the connection has ended and everything was polled.
+        ForkedClient : a child process.
         """
         bell, source = self._source.bell, self._source
+        life.check(self._generation)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             seen = bell.count
@@ -127,6 +131,7 @@ class Cursor:
         to this cursor, and closing that may give it to another one; inline it is the socket, and ``Client.poll`` comes
         first.
         """
+        life.check(self._generation)
         if self._source.is_inline:
             return self._source.fileno()
         if self._fd is None:

@@ -57,6 +57,9 @@ class Pump:
     def adopt(self) -> None:
         """Nothing belongs to one thread here."""
 
+    def check_owner(self) -> None:
+        """Any thread may send and wait."""
+
     def wait_until(self, news: Bell, condition: Callable[[], bool], timeout_ms: float) -> bool:
         """Wait for a condition that steps, which ring ``news``, bring about; False when the time is up first.
 
@@ -104,8 +107,17 @@ class InlinePump:
     def stop(self, timeout_ms: float = 2000) -> None:
         """There is nothing to end."""
 
+    def check_owner(self) -> None:
+        """Raise WrongThread in any thread but the one that connected."""
+        if threading.get_ident() != self._owner:
+            raise WrongThread(
+                "an inline client is for the thread that connected it",
+                hint='call it there, call adopt() when that thread is done with it, or connect with mode="threaded"',
+            )
+
     def turn(self) -> None:
-        """Step once."""
+        """Step once. Raises WrongThread."""
+        self.check_owner()
         try:
             self._step()
         except Exception as error:
@@ -122,8 +134,7 @@ class InlinePump:
         ------
         WrongThread : another thread than the one that connected.
         """
-        if threading.get_ident() != self._owner:
-            raise WrongThread("an inline client is waited for by the thread that connected it", hint="wait there")
+        self.check_owner()
 
         def holds() -> bool:
             self.turn()

@@ -224,10 +224,11 @@ class InlineBell(Waits):
     receive : one receive, which rings ``inner`` when something came; a time limit in ms, None for none.
     """
 
-    __slots__ = ("_inner", "_is_owner", "_receive")
+    __slots__ = ("_generation", "_inner", "_is_owner", "_receive")
 
     def __init__(self, inner: Waits, is_owner: Callable[[], bool], receive: Callable[[float | None], object]) -> None:
         self._inner, self._is_owner, self._receive = inner, is_owner, receive
+        self._generation = life.generation()
 
     @property
     def count(self) -> int:
@@ -237,6 +238,7 @@ class InlineBell(Waits):
         self._inner.ring()
 
     def wait(self, seen: int, timeout_ms: float | None = None, how: str = "") -> bool:
+        life.check(self._generation)
         if not self._is_owner():
             return self._inner.wait(seen, timeout_ms, how)
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
