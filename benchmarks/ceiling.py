@@ -1,23 +1,20 @@
 """The ceiling: ``ceiling.c`` compiled when the benchmark starts and called through ctypes.
 
-Built with plain ``-O3``, as the package's own extensions are: with ``-march=native`` the ratio would compare compilers'
-flags, not decoders. One call decodes a whole buffer, so what ctypes costs (about a microsecond) does not show.
+One call decodes a whole buffer, so what ctypes costs (about a microsecond) does not show.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-import shlex
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import native
+
 MIXES: Final = ("M1", "M2", "M3", "M4")
 CAPACITY: Final = 1 << 14
 PADDING: Final = bytes(8)
-FLAGS: Final = ("-O3", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
 
 
 class _Second(ctypes.Structure):
@@ -70,12 +67,7 @@ class Ceiling:
     """
 
     def __init__(self, folder: Path, *, byte_loops: bool = False) -> None:
-        library = folder / ("ceiling_byte_loops.so" if byte_loops else "ceiling.so")
-        source = Path(__file__).with_name("ceiling.c")
-        compiler = shlex.split(os.environ.get("CC", "cc"))
-        flags = (*FLAGS, "-DBYTE_LOOPS") if byte_loops else FLAGS
-        subprocess.run([*compiler, *flags, "-o", str(library), str(source)], check=True)
-        loaded = ctypes.CDLL(str(library))
+        loaded = native.load("ceiling.c", folder, *(("BYTE_LOOPS",) if byte_loops else ()))
         self._decoders: dict[str, Any] = {"t176": loaded.decode_text, "p225": loaded.decode_proto}
         for decoder in self._decoders.values():
             decoder.argtypes = (ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)

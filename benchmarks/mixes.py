@@ -455,6 +455,13 @@ def mix(name: str, dialect: str, count: int, seed: int = 1) -> bytes:
     return b"".join(frames(name, dialect, count, seed))
 
 
+def first_messages(dialect: str) -> tuple[bytes, bytes]:
+    """Payloads of nextValidId and managedAccounts, which a gateway sends first and clients wait for."""
+    if dialect == "t176":
+        return _text(9, 1, 1), _text(15, 1, ACCOUNT)
+    return _proto(9, (1, 1)), _proto(15, (1, ACCOUNT))
+
+
 def payloads(data: bytes) -> Iterator[bytes]:
     """Split a buffer of whole frames back into payloads."""
     at = 0

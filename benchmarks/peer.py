@@ -6,8 +6,6 @@ are the official ones.
 
     python -m benchmarks.peer --mix M1 --dialect t176        prints one JSON line per mix and dialect
     python -m benchmarks.peer --serve                        answers one JSON request per line (see `Peer`)
-
-The package is found in ``.oracles/10.46.1``; the environment variable IBWIRE_ORACLES names another ``.oracles``.
 """
 
 from __future__ import annotations
@@ -15,21 +13,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 from time import perf_counter_ns
 from typing import Any
 
 from benchmarks import mixes
+from benchmarks.child import Child, serve
 
-VERSION = "10.46.1"
-ROOT = Path(__file__).resolve().parent.parent
 COUNTED = (
     "tickPrice", "tickSize", "tickString", "tickGeneric", "tickByTickAllLast", "tickByTickBidAsk", "updateMktDepthL2",
     "openOrder", "orderStatus", "execDetails", "commissionAndFeesReport",
@@ -82,6 +75,23 @@ class _Fields(tuple[bytes, ...]):
             yield self[index]
 
 
+def decode_loop(dialect: str, wrapper: Any) -> Callable[[list[bytes]], None]:
+    """Decode payloads as the official message loop does. Only with the oracle on PYTHONPATH."""
+    decoder = importlib.import_module("ibapi.decoder").Decoder(wrapper, mixes.SERVER_VERSIONS[dialect])
+    read_fields = importlib.import_module("ibapi.comm").read_fields
+
+    def text(payloads: list[bytes]) -> None:
+        for payload in payloads:
+            end = payload.index(b"\0")
+            decoder.interpret(read_fields(payload[end + 1 :]), int(payload[:end]))
+
+    def proto(payloads: list[bytes]) -> None:
+        for payload in payloads:
+            decoder.processProtoBuf(payload[4:], int.from_bytes(payload[:4], "big") - 200)
+
+    return text if dialect == "t176" else proto
+
+
 class Official:
     """The official decoder of this process. Only with the oracle on PYTHONPATH."""
 
@@ -90,26 +100,11 @@ class Official:
         self.decoder = importlib.import_module("ibapi.decoder").Decoder
         self.wrapper = importlib.import_module("ibapi.wrapper").EWrapper
 
-    def _loop(self, dialect: str, wrapper: Any) -> Callable[[list[bytes]], None]:
-        decoder = self.decoder(wrapper, mixes.SERVER_VERSIONS[dialect])
-        read_fields = self.comm.read_fields
-
-        def text(payloads: list[bytes]) -> None:
-            for payload in payloads:
-                end = payload.index(b"\0")
-                decoder.interpret(read_fields(payload[end + 1 :]), int(payload[:end]))
-
-        def proto(payloads: list[bytes]) -> None:
-            for payload in payloads:
-                decoder.processProtoBuf(payload[4:], int.from_bytes(payload[:4], "big") - 200)
-
-        return text if dialect == "t176" else proto
-
     def rate(self, mix: str, dialect: str, count: int, seed: int) -> dict[str, Any]:
         """Decode once; seconds are of the loop alone."""
         callbacks = _Count()
         payloads = _payloads(mix, dialect, count, seed)
-        loop = self._loop(dialect, _counting_wrapper(self.wrapper, callbacks))
+        loop = decode_loop(dialect, _counting_wrapper(self.wrapper, callbacks))
         start_ns = perf_counter_ns()
         loop(payloads)
         seconds = (perf_counter_ns() - start_ns) / 1e9
@@ -138,52 +133,14 @@ class Official:
 # ---------------------------------------------------------------------------------------------------- the parent's side
 
 
-def oracle() -> Path:
-    """Folder of the official package.
-
-    Raises
-    ------
-    FileNotFoundError
-        It is not there. A missing oracle is an error, never a skipped benchmark.
-    """
-    folder = Path(os.environ.get("IBWIRE_ORACLES", ROOT / ".oracles")) / VERSION
-    if not (folder / "ibapi" / "decoder.py").is_file():
-        raise FileNotFoundError(f"no ibapi in {folder}: set IBWIRE_ORACLES to the folder that has {VERSION}/")
-    return folder.resolve()
-
-
-class Peer:
+class Peer(Child):
     """The official client in a child process. Use as a context manager; one thread at a time."""
 
     def __init__(self) -> None:
-        path = os.pathsep.join((str(oracle()), str(ROOT)))
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.peer", "--serve"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-
-    def __enter__(self) -> Peer:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        assert self._child.stdin is not None and self._child.stdout is not None
-        self._child.stdin.close()
-        self._child.wait(timeout=60)
-        self._child.stdout.close()
+        super().__init__("official", "benchmarks.peer", "--serve")
 
     def _ask(self, do: str, mix: str, dialect: str, count: int, seed: int) -> dict[str, Any]:
-        assert self._child.stdin is not None and self._child.stdout is not None
-        request = {"do": do, "mix": mix, "dialect": dialect, "count": count, "seed": seed}
-        self._child.stdin.write(json.dumps(request) + "\n")
-        self._child.stdin.flush()
-        line = self._child.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the official client ended with {self._child.wait()} at {request}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return self.ask(do=do, mix=mix, dialect=dialect, count=count, seed=seed)
 
     def rate(self, mix: str, dialect: str, count: int, seed: int = 1) -> dict[str, Any]:
         """Decode ``count`` messages once in the child: messages, callbacks, seconds, messages_per_s."""
@@ -194,12 +151,8 @@ class Peer:
         return self._ask("calls", mix, dialect, count, seed)
 
 
-def _serve() -> None:
-    official = Official()
-    for line in sys.stdin:
-        request = json.loads(line)
-        do = official.rate if request.pop("do") == "rate" else official.calls
-        print(json.dumps(do(**request)), flush=True)
+def _answer(official: Official, do: str, **request: Any) -> dict[str, Any]:
+    return official.rate(**request) if do == "rate" else official.calls(**request)
 
 
 def main() -> None:
@@ -211,7 +164,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     if args.serve:
-        _serve()
+        serve(partial(_answer, Official()))
         return
     with Peer() as peer:
         for dialect in args.dialect or mixes.DIALECTS:
