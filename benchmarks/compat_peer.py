@@ -1,36 +1,29 @@
-"""One side of ``compat_report``: ibwire.compat, the official package or ib_async, each in a process of its own.
+"""One side of ``compat_report`` and ``flow_report``: ibwire.compat, the official package or ib_async, in its own process.
 
     python -m benchmarks.compat_peer SIDE        answers one JSON request per line on stdin (see `Side`)
-    python -m benchmarks.compat_peer sender      sends a flood to whoever connects, on loopback
 
 Measured on payloads in memory is what each message loop does with one payload; framing, queue and reader thread are
-left out for all three. The flood has all of it.
+left out for all three. What comes through the loopback has all of it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-import json
-import os
-import socket
-import struct
-import subprocess
 import sys
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
-from time import perf_counter_ns
+from dataclasses import asdict
+from functools import lru_cache, partial
+from time import monotonic_ns, perf_counter_ns
 from typing import Any, Final
 
-from benchmarks import mixes
+from benchmarks import mixes, wire
+from benchmarks.child import Child, serve
+from benchmarks.peer import decode_loop
 
-ROOT = Path(__file__).resolve().parent.parent
-SIDES: Final = {"ibwire": "", "official": "10.46.1", "ib_async": "ib_async"}
-"""Side -> its folder below $IBWIRE_ORACLES."""
 MANY_SIZES: Final = "M1s"
 """M1 with 10,000 different sizes, one in ten of them fractional."""
 _SIZES: Final = [f"{n}.25" if n % 10 == 0 else str(n * 100) for n in range(1, 10_001)]
-_CONNECTION_TIME = "20260102 09:30:00 UTC"
 
 # ----------------------------------------------------------------------------------------------------- the child's side
 
@@ -92,8 +85,8 @@ class Ours:
 
         return run
 
-    def flood(self, port: int, count: int) -> float:
-        """Seconds from the request that starts the flood to its last tickPrice, through ``run()``."""
+    def flood(self, port: int, count: int) -> dict[str, Any]:
+        """Through ``run()`` to the last tickPrice."""
         begin_ns = end_ns = total = 0
 
         def tickPrice(self: Any, reqId: int, tickType: int, price: float, attrib: object) -> None:
@@ -106,20 +99,43 @@ class Ours:
         def tickSize(self: Any, reqId: int, tickType: int, size: object) -> None:
             pass
 
+        app = self._app(tickPrice, tickSize)
+        app.connect(wire.HOST, port, 1)
+        before = wire.resident_bytes()
+        begin_ns = perf_counter_ns()
+        app.reqIds(1)  # the sender waits for it
+        app.run()
+        return flooded(total, count, end_ns - begin_ns, before)
+
+    def paced(self, port: int, count: int) -> wire.Quantiles:
+        """One way from the sender's stamp to the callback."""
+        times: list[int] = []
+        now_ns = 0
+
+        def tickPrice(self: Any, reqId: int, tickType: int, price: float, attrib: object) -> None:
+            nonlocal now_ns
+            now_ns = monotonic_ns()
+
+        def tickSize(self: Any, reqId: int, tickType: int, size: Any) -> None:
+            times.append(wire.one_way_ns(now_ns, size))
+            if len(times) == count:
+                self.disconnect()
+
+        app = self._app(tickPrice, tickSize)
+        app.connect(wire.HOST, port, 1)
+        app.reqIds(1)
+        app.run()
+        return wire.quantiles(times)
+
+    def _app(self, tickPrice: object, tickSize: object) -> Any:
+        wrapper, client = self.wrapper, self.client
+
         def init(self: Any) -> None:
             wrapper.__init__(self)
             client.__init__(self, self)
 
-        wrapper, client = self.wrapper, self.client
         members = {"__init__": init, "tickPrice": tickPrice, "tickSize": tickSize}
-        app: Any = type("App", (wrapper, client), members)()
-        app.connect("127.0.0.1", port, 1)
-        begin_ns = perf_counter_ns()
-        app.reqIds(1)  # the sender waits for it
-        app.run()
-        if total != count:
-            raise RuntimeError(f"{total} of {count} tickPrice came")
-        return (end_ns - begin_ns) / 1e9
+        return type("App", (wrapper, client), members)()
 
 
 class Official(Ours):
@@ -128,19 +144,7 @@ class Official(Ours):
     package = "ibapi"
 
     def loop(self, dialect: str, wrapper: Any) -> Callable[[list[bytes]], None]:
-        decoder = importlib.import_module("ibapi.decoder").Decoder(wrapper, mixes.SERVER_VERSIONS[dialect])
-        read_fields = importlib.import_module("ibapi.comm").read_fields
-
-        def text(payloads: list[bytes]) -> None:
-            for payload in payloads:
-                end = payload.index(b"\0")
-                decoder.interpret(read_fields(payload[end + 1 :]), int(payload[:end]))
-
-        def proto(payloads: list[bytes]) -> None:
-            for payload in payloads:
-                decoder.processProtoBuf(payload[4:], int.from_bytes(payload[:4], "big") - 200)
-
-        return text if dialect == "t176" else proto
+        return decode_loop(dialect, wrapper)
 
 
 class IbAsync(Ours):
@@ -148,6 +152,9 @@ class IbAsync(Ours):
 
     def __init__(self) -> None:
         self.decoder = importlib.import_module("ib_async.decoder").Decoder
+        self.client = importlib.import_module("ib_async.client").Client
+        self.util = importlib.import_module("ib_async.util")
+        self.full = importlib.import_module("ib_async.ib").IB
 
     def hearing(self, calls: list[str] | None) -> Any:
         class Minimal:
@@ -171,6 +178,9 @@ class IbAsync(Ours):
     def loop(self, dialect: str, wrapper: Any) -> Callable[[list[bytes]], None]:
         if dialect != "t176":
             raise ValueError(f"ib_async does not speak {dialect}")
+        if wrapper is None:
+            wrapper = self.full().wrapper
+            wrapper.tcpDataArrived()  # sets the time that its orders are stamped with
         interpret = self.decoder(wrapper, mixes.SERVER_VERSIONS[dialect]).interpret
 
         def run(payloads: list[bytes]) -> None:
@@ -180,6 +190,79 @@ class IbAsync(Ours):
                 interpret(fields)
 
         return run
+
+    def flood(self, port: int, count: int) -> dict[str, Any]:
+        end_ns = total = 0
+
+        def on_tick(reqId: int, tickType: int, price: float, size: float) -> None:
+            nonlocal total, end_ns
+            total += 1
+            if total == count:
+                end_ns = perf_counter_ns()
+                loop.stop()
+
+        client, loop = self._client(on_tick), self.util.getLoop()
+        client.connect(wire.HOST, port, 1, 30)
+        before = wire.resident_bytes()
+        begin_ns = perf_counter_ns()
+        client.reqIds(1)
+        loop.run_forever()
+        answer = flooded(total, count, end_ns - begin_ns, before)
+        self._leave(client)
+        return answer
+
+    def paced(self, port: int, count: int) -> wire.Quantiles:
+        times: list[int] = []
+
+        def on_tick(reqId: int, tickType: int, price: float, size: float) -> None:
+            times.append(wire.one_way_ns(monotonic_ns(), size))
+            if len(times) == count:
+                loop.stop()
+
+        client, loop = self._client(on_tick), self.util.getLoop()
+        client.connect(wire.HOST, port, 1, 30)
+        client.reqIds(1)
+        loop.run_forever()
+        self._leave(client)
+        return wire.quantiles(times)
+
+    def _client(self, on_tick: Callable[..., None]) -> Any:
+        """A client with a wrapper that has what the client itself calls, and one callback."""
+
+        class Minimal:
+            def connectAck(self) -> None:
+                pass
+
+            def connectionClosed(self) -> None:
+                pass
+
+            def setEventsDone(self) -> None:
+                pass
+
+            priceSizeTick = staticmethod(on_tick)
+
+        return self.client(Minimal())
+
+    def _leave(self, client: Any) -> None:
+        client.disconnect()
+        self.util.run(_a_moment())
+
+
+async def _a_moment() -> None:
+    """For what a closing connection still has to do."""
+    await asyncio.sleep(0.01)
+
+
+def flooded(total: int, count: int, took_ns: int, before_bytes: int) -> dict[str, Any]:
+    """The answer about a flood: seconds from the request that starts it to its last message, and memory.
+
+    Raises
+    ------
+    RuntimeError : not every message came.
+    """
+    if total != count:
+        raise RuntimeError(f"{total} of {count} messages came")
+    return {"seconds": took_ns / 1e9, "resident_before": before_bytes, "resident_after": wire.resident_bytes()}
 
 
 def _rate(side: Ours, mix: str, dialect: str, count: int, seed: int) -> dict[str, Any]:
@@ -196,117 +279,47 @@ def _sizes(side: Ours, mix: str, dialect: str, count: int, seed: int) -> dict[st
     return {"sizes": calls}
 
 
-def _serve(name: str) -> None:
-    side: Ours = {"ibwire": Ours, "official": Official, "ib_async": IbAsync}[name]()
-    for line in sys.stdin:
-        request = json.loads(line)
-        do = request.pop("do")
-        if do == "flood":
-            answer = {"seconds": side.flood(**request)}
-        else:
-            answer = (_rate if do == "rate" else _sizes)(side, **request)
-        print(json.dumps(answer), flush=True)
+def _flood(side: Ours, **request: Any) -> dict[str, Any]:
+    return side.flood(**request)
 
 
-def _send() -> None:
-    """For each request ``{dialect, count, seed}``: say the port, take one client, flood it when its requests are there.
-
-    The frames are made before the port is said.
-    """
-    for line in sys.stdin:
-        request = json.loads(line)
-        data = mixes.mix("M1", **request)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
-            sock, _ = listener.accept()
-            with sock:
-                greeting = f"{mixes.SERVER_VERSIONS[request['dialect']]}\0{_CONNECTION_TIME}\0".encode()
-                _take(sock, 4)  # "API\0"
-                _frame(sock)  # the versions that the client speaks
-                sock.sendall(struct.pack(">I", len(greeting)) + greeting)
-                _frame(sock)  # startApi
-                _frame(sock)  # the request that starts the flood
-                try:
-                    sock.sendall(data)
-                    sock.recv(1)  # its end
-                except ConnectionError:
-                    pass  # it had enough
+def _paced(side: Ours, cpu: int | None, **request: Any) -> dict[str, Any]:
+    wire.pin(cpu)
+    try:
+        return asdict(side.paced(**request))
+    finally:
+        wire.pin(None)
 
 
-def _take(sock: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = sock.recv(size - len(data))
-        if not more:
-            raise ConnectionError("the client left")
-        data += more
-    return data
+def _orders(side: Ours, dialect: str, count: int, seed: int) -> dict[str, Any]:
+    """M5 through ib_async's decoder into its full wrapper, the one of its IB class."""
+    found = payloads("M5", dialect, count, seed)
+    loop = side.loop(dialect, None)
+    start_ns = perf_counter_ns()
+    loop(found)
+    return {"messages_per_s": count / ((perf_counter_ns() - start_ns) / 1e9)}
 
 
-def _frame(sock: socket.socket) -> bytes:
-    (size,) = struct.unpack(">I", _take(sock, 4))
-    return _take(sock, size)
+_DO: Final[dict[str, Callable[..., dict[str, Any]]]] = {
+    "rate": _rate,
+    "sizes": _sizes,
+    "flood": _flood,
+    "paced": _paced,
+    "orders": _orders,
+}
 
 
-# ---------------------------------------------------------------------------------------------------- the parent's side
+def _answer(side: Ours, do: str, **request: Any) -> dict[str, Any]:
+    return _DO[do](side, **request)
 
 
-def folder(side: str) -> Path | None:
-    """Folder that a side's package lies in; None for our own.
-
-    Raises
-    ------
-    FileNotFoundError
-        It is not there: a missing oracle is an error, never a benchmark that is left out.
-    """
-    if not SIDES[side]:
-        return None
-    found = Path(os.environ.get("IBWIRE_ORACLES", ROOT / ".oracles")) / SIDES[side]
-    module = "ib_async" if side == "ib_async" else "ibapi"
-    if not (found / module / "decoder.py").is_file():
-        raise FileNotFoundError(f"no {module} in {found}: python tools/oracles.py {SIDES[side]}")
-    return found.resolve()
-
-
-def environment(side: str) -> dict[str, str]:
-    """What a process that speaks for a side runs in."""
-    place = folder(side) if side in SIDES else None
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(place)] * (place is not None) + [str(ROOT)])}
-
-
-class Side:
-    """A side, or the sender, in a child process. Use as a context manager; one thread at a time."""
+class Side(Child):
+    """A side in a child process."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.compat_peer", name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(name),
-        )
-
-    def __enter__(self) -> Side:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        assert self._child.stdin is not None and self._child.stdout is not None
-        self._child.stdin.close()
-        self._child.wait(timeout=60)
-        self._child.stdout.close()
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Send one request and wait for its answer. Raises RuntimeError when the child ended instead."""
-        assert self._child.stdin is not None and self._child.stdout is not None
-        self._child.stdin.write(json.dumps(request) + "\n")
-        self._child.stdin.flush()
-        line = self._child.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended with {self._child.wait()} at {request}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        super().__init__(name, "benchmarks.compat_peer", name)
 
 
 if __name__ == "__main__":
-    _send() if sys.argv[1] == "sender" else _serve(sys.argv[1])
+    _sides: dict[str, type[Ours]] = {"ibwire": Ours, "official": Official, "ib_async": IbAsync}
+    serve(partial(_answer, _sides[sys.argv[1]]()))

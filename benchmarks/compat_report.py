@@ -16,7 +16,9 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks import mixes
-from benchmarks.compat_peer import MANY_SIZES, SIDES, Side, environment
+from benchmarks.child import SIDES, environment
+from benchmarks.compat_peer import MANY_SIZES, Side
+from benchmarks.sender import Sender
 
 MIXES: Final = ("M1", "M2", MANY_SIZES)
 PARTS: Final = ("decode", "flood", "import")
@@ -51,7 +53,7 @@ def decode(sides: dict[str, Side], mix: str, dialect: str, args: argparse.Namesp
     return {"mix": mix, "dialect": dialect, **{name: rates.get(name) for name in SIDES}}
 
 
-def flood(sides: dict[str, Side], sender: Side, dialect: str, args: argparse.Namespace) -> dict[str, Any]:
+def flood(sides: dict[str, Side], sender: Sender, dialect: str, args: argparse.Namespace) -> dict[str, Any]:
     """Median messages per second through the loopback into ``EClient.run``, interleaved, after a small one each.
 
     The official client is given fewer rounds, for it takes many seconds for one.
@@ -59,7 +61,7 @@ def flood(sides: dict[str, Side], sender: Side, dialect: str, args: argparse.Nam
     counts = {"ibwire": args.flood, "official": args.peer_flood}
 
     def rate(name: str, count: int) -> float:
-        port = sender.ask(dialect=dialect, count=count, seed=args.seed)["port"]
+        port = sender.flood(dialect, count, args.seed)
         seconds: float = sides[name].ask(do="flood", port=port, count=count)["seconds"]
         return count / seconds
 
@@ -129,7 +131,7 @@ def _flood_part(sides: dict[str, Side], args: argparse.Namespace) -> None:
         if args.peer_flood != args.flood:
             print(f"(the official client got {args.peer_flood:,}: its cost per message grows with a flood's length)")
         print("dialect     ibwire  official  ibwire/official  ibwire from..to  official from..to")
-    with Side("sender") as sender:
+    with Sender() as sender:
         for dialect in mixes.DIALECTS:
             row = flood(sides, sender, dialect, args)
             if args.json:
