@@ -1,7 +1,7 @@
-"""The subject: ibwire's compiled decoder, behind the one function that the benchmarks call.
+"""The subject: the parts of ibwire that the benchmarks measure, behind the few functions that they call.
 
-Measured is the checked decode of bytes in memory into records of a ring, with sequence and receive stamp, as the reader
-does it; no Python callback.
+Names of ibwire appear here and in ``compat_peer.py`` alone. What is not there raises `Unavailable`, which a report
+tells as a line of its own.
 """
 
 from __future__ import annotations
@@ -9,22 +9,34 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any, Final
 
 from ibwire.wire import hot
 
-SERVER_VERSION = {"t176": 176, "p225": 225}
-RING_RECORDS = 16384
+SERVER_VERSION: Final = {"t176": 176, "p225": 225}
+RING_RECORDS: Final = 16384
+WAIT_MS: Final = 20_000
+
+
+class Unavailable(RuntimeError):
+    """ibwire has no such part (yet)."""
 
 
 def _compiled(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"ibwire.{name}")
     except ImportError as error:
-        raise RuntimeError(f"ibwire is not built: there is no ibwire.{name} to measure") from error
+        raise Unavailable(f"ibwire is not built: there is no ibwire.{name} to measure") from error
+
+
+# ---------------------------------------------------------------------------------------------------- bytes in memory
 
 
 def decoder(dialect: str, data: bytes) -> Callable[[], int]:
     """Prepare one buffer of whole frames; the returned call decodes all of it and returns the count of messages.
+
+    Measured is the checked decode of bytes in memory into records of a ring, with sequence and receive stamp, as the
+    reader does it; no Python callback.
 
     Parameters
     ----------
@@ -33,10 +45,87 @@ def decoder(dialect: str, data: bytes) -> Callable[[], int]:
 
     Raises
     ------
-    RuntimeError
+    Unavailable
         The compiled decoder is not there.
     """
-    ring, fast = _compiled("_ring"), _compiled("_fastdecode")
-    market = ring.MarketRing(RING_RECORDS)
-    stream = fast.StreamDecoder(hot.tables(SERVER_VERSION[dialect]), market, ring.LogRing(), ring.LogRing())
+    stream, _market = _stream(dialect)
     return lambda: int(stream.receive(data, 1))
+
+
+def market(dialect: str) -> tuple[Callable[[bytes], int], Any]:
+    """What decodes frames into a market ring of `RING_RECORDS`, and a cursor of that ring."""
+    stream, ring = _stream(dialect)
+    return lambda data: int(stream.receive(data, 1)), ring.cursor()
+
+
+def _stream(dialect: str) -> tuple[Any, Any]:
+    ring, fast = _compiled("_ring"), _compiled("_fastdecode")
+    records = ring.MarketRing(RING_RECORDS)
+    tables = hot.tables(SERVER_VERSION[dialect])
+    return fast.StreamDecoder(tables, records, ring.LogRing(), ring.LogRing()), records
+
+
+# ------------------------------------------------------------------------------------------------------ a connection
+
+
+class Connection:
+    """One open link and one cursor of its market records, made before any came.
+
+    Parameters
+    ----------
+    port : of a sender of this folder
+    market : ``latest`` or ``every``
+    mode : ``threaded`` or ``inline``
+    publish : name of the shared memory, or None
+    records : capacity of the market ring
+    """
+
+    def __init__(
+        self, port: int, *, market: str = "latest", mode: str = "threaded", publish: str | None = None,
+        records: int = 1 << 16,
+    ) -> None:  # fmt: skip
+        link_type = importlib.import_module("ibwire.io.link").Link
+        wanted: dict[str, Any] = {"market": market, "mode": mode, "publish": publish}
+        usual = {"market": "latest", "mode": "threaded", "publish": None}
+        known = link_type.open.__kwdefaults__
+        settings = {}
+        for name, value in wanted.items():
+            if name in known:
+                settings[name] = value
+            elif value != usual[name]:
+                raise Unavailable(f"Link.open has no {name}={value!r}")
+        self.link = link_type.open("127.0.0.1", port, 1, market_records=records, **settings)
+        self.cursor = (self.link.every if market == "every" else self.link.market).cursor()
+
+    def begin(self) -> None:
+        """Send the request that starts the traffic."""
+        request = importlib.import_module("ibwire.types.outgoing").ReqIds(numIds=1)
+        self.link.send(self.link.encode(request))
+
+    def waiter(self, how: str) -> Callable[[], object]:
+        """A call that waits until the cursor has something: spin, yield or block."""
+        if hasattr(self.cursor, "wait"):
+            wait = self.cursor.wait
+            return lambda: wait(WAIT_MS, how)
+        if how != "block":
+            raise Unavailable(f"a cursor cannot wait: no wait(how={how!r})")
+        bell, cursor = self.link.bell, self.cursor
+        return lambda: bell.wait_until(lambda: cursor.pending > 0, WAIT_MS)
+
+    def receiver(self) -> Callable[[], object]:
+        """The inline mode's poll: receives at most one buffer."""
+        if not hasattr(self.link, "poll"):
+            raise Unavailable("a link has no poll(): no inline mode")
+        poll: Callable[[], object] = self.link.poll
+        return poll
+
+    def close(self) -> None:
+        self.link.close()
+
+
+def attach(name: str) -> Any:
+    """A cursor of the market ring that another process published."""
+    found = getattr(importlib.import_module("ibwire"), "attach", None)
+    if found is None:
+        raise Unavailable("there is no ibwire.attach: no shared memory")
+    return found(name).market.cursor()
