@@ -1,4 +1,4 @@
-"""One side of ``compat_report`` and ``flow_report``: ibwire.compat, the official package or ib_async, in its own process.
+"""One side of ``compat_report`` and ``flow_report``: ibwire.compat, the official package or ib_async.
 
     python -m benchmarks.compat_peer SIDE        answers one JSON request per line on stdin (see `Side`)
 

@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from contextlib import ExitStack
+from functools import partial
 from statistics import median
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from benchmarks import mixes
 from benchmarks.child import SIDES, environment
 from benchmarks.compat_peer import MANY_SIZES, Side
 from benchmarks.sender import Sender
+from benchmarks.turns import interleaved
 
 MIXES: Final = ("M1", "M2", MANY_SIZES)
 PARTS: Final = ("decode", "flood", "import")
@@ -45,11 +47,12 @@ def decode(sides: dict[str, Side], mix: str, dialect: str, args: argparse.Namesp
         rest = map(float, sizes)
         if not all(float(size) in rest for size in heard["official"]) or (name == "ibwire" and list(rest)):
             raise RuntimeError(f"{name} and the official client differ on {mix} in {dialect}")
-    seen: dict[str, list[float]] = {name: [] for name in taking_part}
-    for _ in range(args.runs + 1):
-        for name in taking_part:
-            seen[name].append(sides[name].ask(do="rate", count=args.count, **about)["messages_per_s"])
-    rates = {name: median(values[1:]) for name, values in seen.items()}
+
+    def rate(name: str) -> float:
+        return float(sides[name].ask(do="rate", count=args.count, **about)["messages_per_s"])
+
+    seen = interleaved(args.runs, {name: partial(rate, name) for name in taking_part})
+    rates = {name: median(values) for name, values in seen.items()}
     return {"mix": mix, "dialect": dialect, **{name: rates.get(name) for name in SIDES}}
 
 

@@ -1,19 +1,19 @@
 """One side of ``flow_report``, in a process of its own: ibwire's rings as a strategy uses them, or bare C.
 
-    python -m benchmarks.flow_peer        answers one JSON request per line on stdin (the functions of `Flow` and `Bare`)
+    python -m benchmarks.flow_peer        answers one JSON request per line on stdin (`Flow`, `Bare`)
 
-A time ends where the program has the record: at the clock read after the poll that returned it, before it looks inside.
+A time ends where the program has the record: at the clock read after the poll that returned it.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -42,24 +42,24 @@ class Flow:
 
     def flood(self, port: int, count: int, mode: str) -> dict[str, Any]:
         """Every record of a flood, through ``market="every"``; sequence without a hole, no gap told."""
-        link = subject.Connection(port, market="every", mode=mode)
-        ready = link.receiver() if mode == "inline" else link.waiter("block")
-        poll, total, first = link.cursor.poll, 0, 0
-        before = wire.resident_bytes()
-        begin_ns = perf_counter_ns()
-        link.begin()
-        while total < count:
-            batch = poll(AT_ONCE)
-            if len(batch):
-                first = first or int(batch["seq"][0])
-                total += len(batch)
-            else:
-                ready()
-        took_ns = perf_counter_ns() - begin_ns
-        last, gap = int(batch["seq"][-1]), link.cursor.gap
-        del batch
-        answer = flooded(total, count, took_ns, before)
-        link.close()
+        with subject.Connection(port, market="every", mode=mode) as link:
+            ready = link.receiver() if mode == "inline" else link.waiter("block")
+            poll, total, first, last = link.cursor.poll, 0, 0, 0
+            before = wire.resident_bytes()
+            begin_ns = perf_counter_ns()
+            link.begin()
+            while total < count:
+                batch = poll(AT_ONCE)
+                if len(batch):
+                    first = first or int(batch["seq"][0])
+                    total += len(batch)
+                    if total >= count:
+                        last = int(batch["seq"][-1])
+                else:
+                    ready()
+            took_ns = perf_counter_ns() - begin_ns
+            gap = link.cursor.gap
+            answer = flooded(total, count, took_ns, before)
         if gap or last - first + 1 != count:
             raise RuntimeError(f"{count} messages have sequence numbers {first}..{last} and {gap} records are lost")
         return answer
@@ -68,10 +68,9 @@ class Flow:
         """One way of stamped messages: inline and spinning, or threaded with a consumer that waits in some way."""
         wire.pin(cpu)
         try:
-            link = subject.Connection(port, mode=mode)
-            ready = link.receiver() if mode == "inline" else link.waiter(how)
-            times = _one_way(ready, link.cursor.poll, link.begin, count)
-            link.close()
+            with subject.Connection(port, mode=mode) as link:
+                ready = link.receiver() if mode == "inline" else link.waiter(how)
+                times = _one_way(ready, link.cursor.poll, link.begin, count)
         finally:
             wire.pin(None)
         return asdict(wire.quantiles(times))
@@ -82,26 +81,17 @@ class Flow:
         The receive stamp is taken by the reader after its receive call; what it then does until the record can be seen
         needs nothing that the spinner holds, so it is the same with and without.
         """
-        link = subject.Connection(port, records=1 << (2 * count).bit_length())
-        stop = threading.Event()
-        thread = threading.Thread(target=_spin, args=(stop,))
-        if spinning:
-            thread.start()
-        try:
+        records = 1 << (2 * count).bit_length()
+        with subject.Connection(port, records=records) as link, _spinner(spinning):
             link.begin()
             time.sleep(seconds)
             deadline = time.monotonic() + _QUIET_S
             while link.cursor.pending < count and time.monotonic() < deadline:
                 time.sleep(0.1)
-        finally:
-            stop.set()
-            if spinning:
-                thread.join()
-        batch = link.cursor.poll(count)
-        times = [wire.one_way_ns(int(r["recv_ns"]), float(r["size"])) for r in batch]
-        gap = link.cursor.gap
-        del batch
-        link.close()
+            batch = link.cursor.poll(count)
+            stamps = zip(batch["recv_ns"].tolist(), subject.sizes(batch), strict=True)
+            times = [wire.one_way_ns(recv_ns, size) for recv_ns, size in stamps]
+            gap = link.cursor.gap
         if len(times) != count or gap:
             raise RuntimeError(f"{len(times)} of {count} records came, {gap} are lost")
         return asdict(wire.quantiles(times))
@@ -111,18 +101,25 @@ class Flow:
     def publish(self, name: str) -> dict[str, Any]:
         """Open an inline link to a sender in this process, published under a name; `drive` goes on from here."""
         held: list[socket.socket] = []
-        with socket.create_server((wire.HOST, 0)) as listener:
+        listener = socket.create_server((wire.HOST, 0))
 
-            def gateway() -> None:
+        def gateway() -> None:
+            try:
                 sock, _ = listener.accept()
-                held.append(sock)
-                wire.greet(sock, "t176")
+            except OSError:  # nobody will come
+                return
+            held.append(sock)
+            wire.greet(sock, "t176")
 
-            thread = threading.Thread(target=gateway)
-            thread.start()
+        thread = threading.Thread(target=gateway)
+        thread.start()
+        try:
             link = subject.Connection(listener.getsockname()[1], mode="inline", publish=name)
             link.begin()
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
             thread.join()
+            listener.close()
         self._owner = link, held[0]
         return {}
 
@@ -134,7 +131,7 @@ class Flow:
         what = wire.stamped("t176")
         begin, end = what.frame[: what.digits_at], what.frame[what.digits_at + 9 :]
         poll, receive, period_ns = link.cursor.poll, link.receiver(), 1_000_000_000 // rate
-        out, times = peer.fileno(), []
+        out, times = peer.fileno(), list[int]()
         due_ns = monotonic_ns() + period_ns
         for _ in range(count):
             while (stamp_ns := monotonic_ns()) < due_ns:
@@ -156,8 +153,8 @@ class Flow:
         assert self._owner is not None
         link, peer = self._owner
         self._owner = None
-        link.close()
-        peer.close()
+        with link, peer:
+            pass
         return {}
 
     def attach(self, name: str) -> dict[str, Any]:
@@ -168,7 +165,7 @@ class Flow:
     def watch(self, count: int, cpu: int) -> dict[str, Any]:
         """Spin on the attached ring; from the owner's receive stamp to this process's poll."""
         wire.pin(cpu)
-        poll, times = self._attached.poll, []
+        poll, times = self._attached.poll, list[int]()
         deadline_ns = monotonic_ns() + _QUIET_S * 1_000_000_000
         while len(times) < count:
             batch = poll(AT_ONCE)
@@ -206,11 +203,13 @@ class Bare:
     def __init__(self, tools: wire.Wire) -> None:
         self._tools = tools
 
-    def bare_paced(self, port: int, count: int, spin: bool, cpu: int | None) -> dict[str, Any]:
-        """One way to a C client that spins or blocks."""
+    def bare_paced(
+        self, port: int, count: int, spin: bool, cpu: int | None = None, spinning: bool = False
+    ) -> dict[str, Any]:
+        """One way to a C client that spins or blocks, perhaps beside a thread that runs Python."""
         wire.pin(cpu)
         try:
-            with wire.connect(port) as sock:
+            with _spinner(spinning), wire.connect(port) as sock:
                 times = self._tools.receive_paced(sock, wire.stamped("t176"), count, spin=spin)
         finally:
             wire.pin(None)
@@ -244,11 +243,26 @@ def _one_way(
         batch = poll(AT_ONCE)
         now_ns = monotonic_ns()
         if len(batch):
-            times += [wire.one_way_ns(now_ns, size) for size in batch["size"].tolist()]
+            times += [wire.one_way_ns(now_ns, size) for size in subject.sizes(batch)]
             deadline_ns = now_ns + _QUIET_S * 1_000_000_000
         elif deadline_ns and now_ns > deadline_ns:
             raise RuntimeError(f"{len(times)} of {count} records came")
     return times
+
+
+@contextmanager
+def _spinner(wanted: bool) -> Iterator[None]:
+    """A thread that runs Python all the time."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_spin, args=(stop,))
+    if wanted:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if wanted:
+            thread.join()
 
 
 def _spin(stop: threading.Event) -> None:
@@ -304,4 +318,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
@@ -23,6 +23,7 @@ from benchmarks import ceiling as bare
 from benchmarks import mixes, subject
 from benchmarks.ceiling import Ceiling
 from benchmarks.peer import Peer
+from benchmarks.turns import interleaved
 
 FLOOD_BYTES = 64 << 20
 SMALL_BYTES = 64 << 10
@@ -35,6 +36,10 @@ def _seconds(decode: Callable[[], int], messages: int) -> float:
     if count != messages:
         raise RuntimeError(f"decoded {count} of {messages} messages")
     return seconds
+
+
+def messages_per_s(decode: Callable[[], int], messages: int) -> float:
+    return messages / _seconds(decode, messages)
 
 
 @cache
@@ -50,20 +55,24 @@ def _subject(dialect: str, data: bytes) -> Callable[[], int] | None:
         return None
 
 
-def rates(peer: Peer, ceiling: Ceiling, name: str, dialect: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Median messages per second of each, from ``args.runs`` interleaved runs after one to warm up."""
+def samples(peer: Peer, ceiling: Ceiling, name: str, dialect: str, args: argparse.Namespace) -> dict[str, list[float]]:
+    """Messages per second of each who takes part, from ``args.runs`` interleaved runs after one to warm up."""
     data = mixes.mix(name, dialect, args.count, args.seed)
     decoders: dict[str, Callable[[], int] | None] = {
         "ceiling": ceiling.decoder(dialect, data) if name in bare.MIXES else None,
         "ibwire": _subject(dialect, data),
     }
-    seen: dict[str, list[float]] = {"ceiling": [], "ibwire": [], "peer": []}
-    for _ in range(args.runs + 1):
-        for who, decode in decoders.items():
-            if decode is not None:
-                seen[who].append(args.count / _seconds(decode, args.count))
-        seen["peer"].append(peer.rate(name, dialect, args.peer_count, args.seed)["messages_per_s"])
-    medians = {who: median(values[1:]) if values else None for who, values in seen.items()}
+    takers: dict[str, Callable[[], float]] = {
+        who: partial(messages_per_s, decode, args.count) for who, decode in decoders.items() if decode is not None
+    }
+    takers["peer"] = lambda: float(peer.rate(name, dialect, args.peer_count, args.seed)["messages_per_s"])
+    return interleaved(args.runs, takers)
+
+
+def rates(peer: Peer, ceiling: Ceiling, name: str, dialect: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Their medians."""
+    seen = samples(peer, ceiling, name, dialect, args)
+    medians = {who: median(seen[who]) if who in seen else None for who in ("ceiling", "ibwire", "peer")}
     return {"mix": name, "dialect": dialect, **medians}
 
 

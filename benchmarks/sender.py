@@ -2,7 +2,7 @@
 
     python -m benchmarks.sender        answers one JSON request per line on stdin
 
-``{"do": "flood", "dialect", "count", "seed"}``      M1 as fast as the client reads; frames of `BLOCK` messages, repeated
+``{"do": "flood", "dialect", "count", "seed"}``      M1 as fast as the client reads; `BLOCK` messages, repeated
 ``{"do": "paced", "dialect", "count", "rate", "spin", "cpu"}``    stamped tickPrice (see ``wire.py``)
     Answer: ``{"port"}``, once everything is ready. One client is served; its third message starts the traffic.
 ``{"do": "sent"}``
@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import sys
 import tempfile
@@ -70,12 +71,15 @@ def _serve_one(tools: wire.Wire, request: dict[str, Any]) -> dict[str, Any]:
         _frames(request["dialect"], min(request["count"], BLOCK), request["seed"])  # made before the port is said
     with socket.create_server((wire.HOST, 0)) as listener:
         print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
-        listener.settimeout(_ACCEPT_S)
+        ready, _, _ = select.select([listener, sys.stdin], [], [], _ACCEPT_S)
+        if listener not in ready:  # another request, or silence
+            return {"messages": 0, "error": "no client came"}
         sock, _ = listener.accept()
         with sock:
-            sock.settimeout(None)
+            sock.settimeout(_ACCEPT_S)
             try:
                 wire.greet(sock, request["dialect"])
+                sock.settimeout(None)
                 sent = _send(tools, sock, request)
                 while sock.recv(1 << 16):  # its end
                     pass

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, Final
 
+from ibwire.ring import impl
+from ibwire.ring.records import dtype
 from ibwire.wire import hot
 
 SERVER_VERSION: Final = {"t176": 176, "p225": 225}
@@ -20,13 +21,6 @@ WAIT_MS: Final = 20_000
 
 class Unavailable(RuntimeError):
     """ibwire has no such part (yet)."""
-
-
-def _compiled(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(f"ibwire.{name}")
-    except ImportError as error:
-        raise Unavailable(f"ibwire is not built: there is no ibwire.{name} to measure") from error
 
 
 # ---------------------------------------------------------------------------------------------------- bytes in memory
@@ -59,10 +53,12 @@ def market(dialect: str) -> tuple[Callable[[bytes], int], Any]:
 
 
 def _stream(dialect: str) -> tuple[Any, Any]:
-    ring, fast = _compiled("_ring"), _compiled("_fastdecode")
-    records = ring.MarketRing(RING_RECORDS)
+    if impl.NAME != "compiled":
+        raise Unavailable("ibwire is not built: there are no compiled rings to measure")
+    fast = importlib.import_module("ibwire._fastdecode")
+    records = impl.MarketRing(RING_RECORDS)
     tables = hot.tables(SERVER_VERSION[dialect])
-    return fast.StreamDecoder(tables, records, ring.LogRing(), ring.LogRing()), records
+    return fast.StreamDecoder(tables, records, impl.LogRing(), impl.LogRing()), records
 
 
 # ------------------------------------------------------------------------------------------------------ a connection
@@ -119,8 +115,17 @@ class Connection:
         poll: Callable[[], object] = self.link.poll
         return poll
 
-    def close(self) -> None:
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
         self.link.close()
+
+
+def sizes(batch: Any) -> list[float]:
+    """The sizes of polled tickPrice records."""
+    found: list[float] = batch.view(dtype("TICK_PRICE"))["size"].tolist()
+    return found
 
 
 def attach(name: str) -> Any:

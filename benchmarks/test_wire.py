@@ -82,6 +82,13 @@ def test_stamps_are_the_senders_clock(sender: Sender, dialect: str) -> None:
     assert sum(int(frame[digits]) for frame in frames) == sent["sum"]
 
 
+def test_a_client_that_does_not_come_is_not_waited_for(tools: Wire, sender: Sender) -> None:
+    sender.paced("t176", 100, 1000, spin=False)
+    with wire.connect(sender.flood("t176", 10)) as sock:
+        tools.receive_flood(sock, 10, spin=False)
+    assert sender.sent()["messages"] == 10
+
+
 def test_a_receiver_says_when_the_sender_leaves(tools: Wire, sender: Sender) -> None:
     with wire.connect(sender.flood("t176", 10)) as sock:
         sock.shutdown(1)  # the sender ends with the client
