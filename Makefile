@@ -45,7 +45,7 @@ conformance:  ## against the official packages and recorded traffic ($IBWIRE_CAP
 		{ echo "missing: captures (*.jsonl) in $(IBWIRE_CAPTURES); set IBWIRE_CAPTURES" >&2; exit 1; }
 	IBWIRE_ORACLES="$(ORACLES)" IBWIRE_CAPTURES="$(abspath $(IBWIRE_CAPTURES))" \
 		$(PY) -m pytest tests/conformance $(ARGS)
-	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest -q benchmarks/test_mixes.py benchmarks/test_ceiling.py
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest -q benchmarks --ignore=benchmarks/test_decode.py
 
 bench:  ## first figures, in a few minutes
 	$(BOOTSTRAP) --extras test
@@ -55,7 +55,7 @@ bench:  ## first figures, in a few minutes
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --byte-loops
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.compat_report
 
-bench-full:  ## every figure, long; results kept in .benchmarks
+bench-full:  ## every figure, long; results kept in benchmarks/results and .benchmarks
 	$(BOOTSTRAP) --extras test
 	@IBWIRE_ORACLES="$(ORACLES)" $(PY) tools/oracles.py 10.46.1 ib_async
 	IBWIRE_BENCH_FULL=1 IBWIRE_ORACLES="$(ORACLES)" $(PY) -m pytest benchmarks/test_decode.py --benchmark-autosave \
@@ -63,6 +63,7 @@ bench-full:  ## every figure, long; results kept in .benchmarks
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --runs 15 --count 1000000
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --runs 15 --count 1000000 --byte-loops
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.compat_report --runs 15 --peer-flood-runs 7
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.flow_report --runs 7 --json benchmarks/results/figures.json
 
 fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call script,tools/fuzz.py)

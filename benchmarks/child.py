@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from typing import Any, Final, Self
 ROOT: Final = Path(__file__).resolve().parent.parent
 SIDES: Final = {"ibwire": "", "official": "10.46.1", "ib_async": "ib_async"}
 """Side -> its folder below $IBWIRE_ORACLES; none for our own."""
+
+PATIENCE_S: Final = 1200
 
 
 def folder(side: str) -> Path | None:
@@ -95,8 +98,10 @@ class Child:
             raise RuntimeError(f"{self.name} ended with {self._child.wait()} before {request}") from None
 
     def hear(self) -> dict[str, Any]:
-        """Wait for the next answer. Raises RuntimeError when the child ended instead."""
+        """Wait for the next answer. Raises RuntimeError when the child ended instead, or says nothing for too long."""
         assert self._child.stdout is not None
+        if not select.select([self._child.stdout], [], [], PATIENCE_S)[0]:
+            raise RuntimeError(f"{self.name} did not answer within {PATIENCE_S} s")
         line = self._child.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.name} ended with {self._child.wait()}")

@@ -178,9 +178,6 @@ class IbAsync(Ours):
     def loop(self, dialect: str, wrapper: Any) -> Callable[[list[bytes]], None]:
         if dialect != "t176":
             raise ValueError(f"ib_async does not speak {dialect}")
-        if wrapper is None:
-            wrapper = self.full().wrapper
-            wrapper.tcpDataArrived()  # sets the time that its orders are stamped with
         interpret = self.decoder(wrapper, mixes.SERVER_VERSIONS[dialect]).interpret
 
         def run(payloads: list[bytes]) -> None:
@@ -292,12 +289,16 @@ def _paced(side: Ours, cpu: int | None, **request: Any) -> dict[str, Any]:
 
 
 def _orders(side: Ours, dialect: str, count: int, seed: int) -> dict[str, Any]:
-    """M5 through ib_async's decoder into its full wrapper, the one of its IB class."""
-    found = payloads("M5", dialect, count, seed)
-    loop = side.loop(dialect, None)
+    """M5 through ib_async's decoder into its full wrapper, the one of its IB class; how many orders that knows then."""
+    assert isinstance(side, IbAsync)
+    found, wrapper = payloads("M5", dialect, count, seed), side.full().wrapper
+    wrapper.tcpDataArrived()  # sets the time that it stamps orders with
+    loop = side.loop(dialect, wrapper)
     start_ns = perf_counter_ns()
     loop(found)
-    return {"messages_per_s": count / ((perf_counter_ns() - start_ns) / 1e9)}
+    seconds = (perf_counter_ns() - start_ns) / 1e9
+    filled = sum(trade.orderStatus.status == "Filled" for trade in wrapper.trades.values())
+    return {"messages_per_s": count / seconds, "orders": filled}
 
 
 _DO: Final[dict[str, Callable[..., dict[str, Any]]]] = {

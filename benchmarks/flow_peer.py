@@ -209,7 +209,7 @@ class Bare:
         """One way to a C client that spins or blocks, perhaps beside a thread that runs Python."""
         wire.pin(cpu)
         try:
-            with _spinner(spinning), wire.connect(port) as sock:
+            with _spinner(spinning), wire.begin(wire.connect(port)) as sock:
                 times = self._tools.receive_paced(sock, wire.stamped("t176"), count, spin=spin)
         finally:
             wire.pin(None)
@@ -217,9 +217,10 @@ class Bare:
 
     def bare_flood(self, port: int, count: int) -> dict[str, Any]:
         """Framing only, by a C client that blocks."""
-        before = wire.resident_bytes()
-        start_ns = perf_counter_ns()
         with wire.connect(port) as sock:
+            before = wire.resident_bytes()
+            start_ns = perf_counter_ns()
+            wire.begin(sock)
             self._tools.receive_flood(sock, count, spin=False)
             return flooded(count, count, perf_counter_ns() - start_ns, before)
 

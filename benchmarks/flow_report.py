@@ -79,7 +79,9 @@ class Bench:
             try:
                 take()
             except subject.Unavailable as error:
-                self.missing.append(f"{part}, {name}: {error}")
+                line = f"{part}, {name}: {error}"
+                if line not in self.missing:
+                    self.missing.append(line)
             else:
                 there.append(name)
         return there
@@ -185,18 +187,20 @@ def flood(bench: Bench) -> Iterator[Figure]:
     resident: dict[str, list[list[float]]] = {}
     for dialect in mixes.DIALECTS:
         there = bench.available("flood", _flood_takers(bench, dialect, WARM_UP, WARM_UP))
-        for count in FLOODS:
+        for count in bench.args.flood:
             official = min(count, bench.args.official_most)
             takers = _flood_takers(bench, dialect, count, official)
-            runs = bench.args.runs if count == FLOODS[0] else max(1, bench.args.runs // 2)
+            runs = bench.args.runs if count <= FLOODS[0] else max(1, bench.args.runs // 2)
             seen = interleaved(runs, {name: takers[name] for name in there}, warm_up=False)
             yield from _flood_figures(seen, dialect, count, official)
             for name in (*RINGS.values(), CALLBACKS):
                 if dialect == "t176" and name in seen:
                     resident.setdefault(name, []).append(_column(seen, name, "resident_after"))
-    for name, (small, large) in resident.items():
-        what = f"{name}: resident memory after a flood of {FLOODS[1]:,}"
-        yield Figure("flood", what, "t176", BYTES, large, f"after one of {FLOODS[0]:,}", small, 1.1)
+    for name, columns in resident.items():
+        if len(columns) > 1:
+            what = f"{name}: resident memory after a flood of {bench.args.flood[-1]:,}"
+            other = f"after one of {bench.args.flood[0]:,}"
+            yield Figure("flood", what, "t176", BYTES, columns[-1], other, columns[0], 1.1)
 
 
 def _flood_figures(seen: dict[str, list[Answer]], dialect: str, count: int, official: int) -> Iterator[Figure]:
@@ -333,6 +337,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="interleaved rounds per figure (default 5)")
     parser.add_argument("--count", type=int, default=200_000, help="messages per run in memory (default 200000)")
     parser.add_argument("--peer-count", type=int, default=20_000, help="... of the official client (default 20000)")
+    parser.add_argument(
+        "--flood", type=int, nargs="+", default=list(FLOODS), help="messages of the floods (default 200000 5000000)"
+    )
     parser.add_argument("--paced", type=int, default=20_000, help="messages of a paced run (default 20000)")
     parser.add_argument("--polls", type=int, default=100_000, help="polls of a run (default 100000)")
     parser.add_argument(

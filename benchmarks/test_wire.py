@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Iterator
 
@@ -26,6 +27,10 @@ def sender() -> Iterator[Sender]:
         yield child
 
 
+def _client(port: int) -> socket.socket:
+    return wire.begin(wire.connect(port))
+
+
 def _tails(frames: list[bytes]) -> int:
     return sum(struct.unpack("<Q", frame[-8:])[0] for frame in frames)
 
@@ -35,7 +40,7 @@ def _tails(frames: list[bytes]) -> int:
 def test_a_flood_arrives_byte_for_byte(tools: Wire, sender: Sender, dialect: str, spin: bool) -> None:
     count = 30_000
     frames = list(mixes.frames("M1", dialect, count, seed=4))
-    with wire.connect(sender.flood(dialect, count, seed=4)) as sock:
+    with _client(sender.flood(dialect, count, seed=4)) as sock:
         length, checksum = tools.receive_flood(sock, count, spin=spin)
     assert length == sum(map(len, frames))
     assert checksum == _tails(frames) % 2**64
@@ -45,7 +50,7 @@ def test_a_flood_arrives_byte_for_byte(tools: Wire, sender: Sender, dialect: str
 def test_a_long_flood_repeats_its_block(tools: Wire, sender: Sender) -> None:
     count = 2 * BLOCK + 17
     frames = list(mixes.frames("M1", "t176", BLOCK, seed=1))
-    with wire.connect(sender.flood("t176", count)) as sock:
+    with _client(sender.flood("t176", count)) as sock:
         length, checksum = tools.receive_flood(sock, count, spin=False)
     assert length == 2 * sum(map(len, frames)) + sum(map(len, frames[:17]))
     assert checksum == (2 * _tails(frames) + _tails(frames[:17])) % 2**64
@@ -53,7 +58,7 @@ def test_a_long_flood_repeats_its_block(tools: Wire, sender: Sender) -> None:
 
 @by_dialect
 def test_the_same_frames_in_python(sender: Sender, dialect: str) -> None:
-    with wire.connect(sender.flood(dialect, 500, seed=4)) as sock:
+    with _client(sender.flood(dialect, 500, seed=4)) as sock:
         found = [wire.take_frame(sock) for _ in range(500)]
     assert found == list(mixes.payloads(mixes.mix("M1", dialect, 500, seed=4)))
 
@@ -63,7 +68,7 @@ def test_the_same_frames_in_python(sender: Sender, dialect: str) -> None:
 @by_dialect
 def test_every_stamp_arrives(tools: Wire, sender: Sender, dialect: str, spin: bool, spin_sender: bool) -> None:
     count = 400
-    with wire.connect(sender.paced(dialect, count, 20_000, spin=spin_sender)) as sock:
+    with _client(sender.paced(dialect, count, 20_000, spin=spin_sender)) as sock:
         times = tools.receive_paced(sock, wire.stamped(dialect), count, spin=spin)
     assert len(times) == count
     assert all(0 <= time_ns < wire.STAMP_MODULUS for time_ns in times)
@@ -73,7 +78,7 @@ def test_every_stamp_arrives(tools: Wire, sender: Sender, dialect: str, spin: bo
 @by_dialect
 def test_stamps_are_the_senders_clock(sender: Sender, dialect: str) -> None:
     count, what = 300, wire.stamped(dialect)
-    with wire.connect(sender.paced(dialect, count, 20_000, spin=False)) as sock:
+    with _client(sender.paced(dialect, count, 20_000, spin=False)) as sock:
         frames = [wire.take(sock, len(what.frame)) for _ in range(count)]
     digits = slice(what.digits_at, what.digits_at + 9)
     for frame in frames:  # nothing else differs
@@ -84,13 +89,13 @@ def test_stamps_are_the_senders_clock(sender: Sender, dialect: str) -> None:
 
 def test_a_client_that_does_not_come_is_not_waited_for(tools: Wire, sender: Sender) -> None:
     sender.paced("t176", 100, 1000, spin=False)
-    with wire.connect(sender.flood("t176", 10)) as sock:
+    with _client(sender.flood("t176", 10)) as sock:
         tools.receive_flood(sock, 10, spin=False)
     assert sender.sent()["messages"] == 10
 
 
 def test_a_receiver_says_when_the_sender_leaves(tools: Wire, sender: Sender) -> None:
-    with wire.connect(sender.flood("t176", 10)) as sock:
+    with _client(sender.flood("t176", 10)) as sock:
         sock.shutdown(1)  # the sender ends with the client
         with pytest.raises(ConnectionResetError):
             tools.receive_flood(sock, 11, spin=False)

@@ -10,7 +10,6 @@ import ctypes
 import os
 import socket
 import struct
-import time
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,7 +232,7 @@ def greet(sock: socket.socket, dialect: str) -> None:
 
 
 def connect(port: int) -> socket.socket:
-    """A bare client's side of it: connected, and the traffic is on its way."""
+    """A bare client's side of it, up to that request: `begin` sends it."""
     sock = socket.create_connection((HOST, port), timeout=30)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.sendall(b"API\0")
@@ -242,8 +241,13 @@ def connect(port: int) -> socket.socket:
     send_frame(sock, b"71\0002\0001\0\0")  # startApi; the gateway above believes everything
     for _ in range(2):
         take_frame(sock)  # nextValidId, managedAccounts
-    send_frame(sock, b"8\0001\0001\0")
     sock.settimeout(None)
+    return sock
+
+
+def begin(sock: socket.socket) -> socket.socket:
+    """Send the request that starts the traffic; returns the socket."""
+    send_frame(sock, b"8\0001\0001\0")
     return sock
 
 
@@ -251,12 +255,3 @@ def resident_bytes() -> int:
     """Resident memory of this process."""
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def clock_cost_ns() -> float:
-    """What one time.perf_counter_ns() costs in a loop, ns."""
-    count = 100_000
-    start_ns = time.perf_counter_ns()
-    for _ in range(count):
-        time.perf_counter_ns()
-    return (time.perf_counter_ns() - start_ns) / count
