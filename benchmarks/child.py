@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SIDES: Final = {"ibwire": "", "official": "10.46.1", "ib_async": "ib_async"}
 """Side -> its folder below $IBWIRE_ORACLES; none for our own."""
 
-PATIENCE_S: Final = 1200
+PATIENCE_S: Final = 600
 
 
 def folder(side: str) -> Path | None:

@@ -251,14 +251,12 @@ def inline(bench: Bench) -> Iterator[Figure]:
 def threaded(bench: Bench) -> Iterator[Figure]:
     """Paced, one way: a reader thread, and a consumer that blocks; and a blocking C client."""
     takers: Takers = {
-        how: partial(_paced, bench, bench.flow("ibwire"), do="paced", mode="threaded", how=how)
-        for how in ("block", "spin")
+        "block": partial(_paced, bench, bench.flow("ibwire"), do="paced", mode="threaded", how="block"),
+        "blocking C": partial(_paced, bench, bench.flow("bare"), do="bare_paced", spin=False),
     }
-    takers["blocking C"] = partial(_paced, bench, bench.flow("bare"), do="bare_paced", spin=False)
     seen = bench.take_turns("threaded", takers)
-    for how, target in (("block", 2.0), ("spin", None)):
-        what = f"paced {RATE_PER_S:,}/s, one way, threaded, consumer waits by {how}"
-        yield from _quantile_figures("threaded", what, seen, how, "blocking C", {"p50": target, "p99": None})
+    what = f"paced {RATE_PER_S:,}/s, one way, threaded, blocking consumer"
+    yield from _quantile_figures("threaded", what, seen, "block", "blocking C", {"p50": 2, "p99": None})
 
 
 def peers(bench: Bench) -> Iterator[Figure]:

@@ -16,7 +16,7 @@ from ibwire.wire import hot
 
 SERVER_VERSION: Final = {"t176": 176, "p225": 225}
 RING_RECORDS: Final = 16384
-WAIT_MS: Final = 20_000
+WAIT_S: Final = 20.0
 
 
 class Unavailable(RuntimeError):
@@ -91,7 +91,11 @@ class Connection:
             elif value != usual[name]:
                 raise Unavailable(f"Link.open has no {name}={value!r}")
         self.link = link_type.open("127.0.0.1", port, 1, market_records=records, **settings)
-        self.cursor = (self.link.every if market == "every" else self.link.market).cursor()
+        try:
+            self.cursor = self.link.cursor()
+        except AttributeError as error:
+            self.link.close()
+            raise Unavailable(f"a link has no cursors to wait on: {error}") from None
 
     def begin(self) -> None:
         """Send the request that starts the traffic."""
@@ -100,18 +104,11 @@ class Connection:
 
     def waiter(self, how: str) -> Callable[[], object]:
         """A call that waits until the cursor has something: spin, yield or block."""
-        if hasattr(self.cursor, "wait"):
-            wait = self.cursor.wait
-            return lambda: wait(WAIT_MS, how)
-        if how != "block":
-            raise Unavailable(f"a cursor cannot wait: no wait(how={how!r})")
-        bell, cursor = self.link.bell, self.cursor
-        return lambda: bell.wait_until(lambda: cursor.pending > 0, WAIT_MS)
+        wait = self.cursor.wait
+        return lambda: wait(WAIT_S, how)
 
     def receiver(self) -> Callable[[], object]:
         """The inline mode's poll: receives at most one buffer."""
-        if not hasattr(self.link, "poll"):
-            raise Unavailable("a link has no poll(): no inline mode")
         poll: Callable[[], object] = self.link.poll
         return poll
 

@@ -38,7 +38,7 @@ def test_a_cursor_gets_every_record_of_a_flood(sender: Sender, flow: FlowChild, 
     assert sender.sent()["messages"] == COUNT
 
 
-@pytest.mark.parametrize(("mode", "how"), [("threaded", "block"), ("threaded", "spin"), ("inline", "spin")])
+@pytest.mark.parametrize(("mode", "how"), [("threaded", "block"), ("inline", "spin")])
 def test_every_paced_message_is_timed(sender: Sender, flow: FlowChild, mode: str, how: str) -> None:
     port = sender.paced("t176", 1000, RATE_PER_S, spin=False)
     answer = flow.ask(do="paced", port=port, count=1000, mode=mode, how=how, cpu=None)
