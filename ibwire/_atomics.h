@@ -27,6 +27,9 @@ static inline void ibw_fence_seq(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST)
 /* Copy whole words that another thread may be changing: relaxed, so that no word is torn; validated by the caller.
    Both addresses are aligned to 8 bytes. */
 static inline void ibw_copy_words(uint64_t *to, const uint64_t *from, uint64_t words) {
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC unroll 8 /* rolled up, the loop and not the memory is what a copy waits for */
+#endif
     for (uint64_t i = 0; i < words; i++) {
         to[i] = IBW_LOAD_RELAXED(from + i);
     }

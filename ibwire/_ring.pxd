@@ -166,8 +166,11 @@ cdef class Reading:            # what every cursor has in common
     cdef unsigned long owner
     cdef int64_t generation
     cdef readonly bint closed
+    cdef object shown          # the buffer that `whole` is an array of
+    cdef object whole
 
     cdef int check(self) except -1
+    cdef object view(self, bytearray buffer, uint64_t count, uint64_t first)
 
 
 cdef struct Segment:

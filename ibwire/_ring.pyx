@@ -29,6 +29,7 @@ cdef extern from "pthread.h" nogil:
     int pthread_atfork(void (*prepare)() noexcept, void (*parent)() noexcept, void (*child)() noexcept)
 
 cdef uint64_t RECORD = 64
+cdef uint64_t SHORT_COPY = 1024  # records that are copied sooner than the GIL is given up and got back
 cdef int PART_AT = 17          # where a record says which part of its message it is
 cdef uint64_t SEGMENT_BYTES = 1 << 20
 cdef uint64_t NOBODY = <uint64_t>-1
@@ -341,6 +342,15 @@ cdef class Reading:
             self.owner = me
         return 0
 
+    cdef object view(self, bytearray buffer, uint64_t count, uint64_t first):
+        # A slice of one array per buffer: to make an array costs ten times as much.
+        if self.shown is not buffer:
+            if _array_of is None:
+                raise RuntimeError("no array maker was given: import ibwire.ring.impl first")
+            self.whole = _array_of(buffer, len(buffer) // RECORD, 0)
+            self.shown = buffer
+        return self.whole[first : first + count]
+
     def adopt(self):
         """Take the cursor over: the next thread that polls owns it. The caller knows that the old one is done with it."""
         self.owner = 0
@@ -467,12 +477,11 @@ cdef class MarketCursor(Reading):
         first = capacity - at
         if first > count:
             first = count
-        with nogil:
-            # Relaxed words: the producer may be writing some of them, which the mark then tells.
-            ibw_copy_words(<uint64_t *>self.raw, <uint64_t *>(ring.base + at * RECORD), first * 8)
-            if count > first:
-                ibw_copy_words(<uint64_t *>(self.raw + first * RECORD), <uint64_t *>ring.base, (count - first) * 8)
-            ibw_fence_acquire()  # the copy is done before the mark is read
+        if count <= SHORT_COPY:
+            self.copy_words(at, first, count)
+        else:
+            with nogil:
+                self.copy_words(at, first, count)
         oldest = ibw_load_relaxed(&ring.hot.market_reserved)
         oldest = oldest - capacity if oldest > capacity else 0
         self.next = start + count
@@ -486,6 +495,14 @@ cdef class MarketCursor(Reading):
         self.untold += lost
         return count - self.skip
 
+    cdef void copy_words(self, uint64_t at, uint64_t first, uint64_t count) noexcept nogil:
+        # Relaxed words: the producer may be writing some of them, which the mark then tells.
+        cdef uint8_t *base = self.ring.base
+        ibw_copy_words(<uint64_t *>self.raw, <uint64_t *>(base + at * RECORD), first * 8)
+        if count > first:
+            ibw_copy_words(<uint64_t *>(self.raw + first * RECORD), <uint64_t *>base, (count - first) * 8)
+        ibw_fence_acquire()  # the copy is done before the mark is read
+
     def poll(self, Py_ssize_t max=1024):
         """The next records, as a read-only structured array of this cursor's own buffer.
 
@@ -495,11 +512,9 @@ cdef class MarketCursor(Reading):
         if max < 1:
             raise ValueError("max must be at least 1")
         cdef uint64_t count = self.copy(<uint64_t>max)
-        if _array_of is None:
-            raise RuntimeError("no array maker was given: import ibwire.ring.impl first")
         if self.buffer is None:
             self._grow(1024)
-        return _array_of(self.buffer, count, self.skip)
+        return self.view(self.buffer, count, self.skip)
 
     def poll_bytes(self, Py_ssize_t max=1024):
         """The next records as bytes, 64 each; needs no numpy."""

@@ -520,9 +520,7 @@ cdef class EveryCursor(Place):
         if max < 1:
             raise ValueError("max must be at least 1")
         cdef uint64_t count = self.copy(<uint64_t>max)
-        if _array_of is None:
-            raise RuntimeError("no array maker was given: import ibwire.ring.impl first")
-        return _array_of(self.buffer if self.buffer is not None else bytearray(RECORD), count, 0)
+        return self.view(self.buffer if self.buffer is not None else bytearray(RECORD), count, 0)
 
     def poll_bytes(self, Py_ssize_t max=1024):
         """The next records as bytes, 64 each; needs no numpy."""

@@ -117,6 +117,21 @@ def test_a_batch_stands_still_until_the_next_poll(impl: Impl, how: str) -> None:
     assert bytes(batch) == before == b"".join(record(seq) for seq in range(1, 11))
 
 
+def test_each_batch_is_an_array_of_its_own(impl: Impl) -> None:
+    ring = impl.MarketRing(4096)
+    cursor = ring.cursor()
+    ring.append(record(1))
+    first = cursor.poll()
+    first.dtype = np.dtype("V64")  # what a program does with its array is not seen by the next poll
+    for seq in range(2, 2003):  # more than a cursor's buffer held so far
+        ring.append(record(seq))
+    assert cursor.poll(2001)["seq"].tolist() == list(range(2, 2003))
+    assert len(first) == 1
+    ring.append(record(2003))
+    last = cursor.poll()
+    assert last["seq"].tolist() == [2003] and not last.flags.writeable
+
+
 @pytest.mark.parametrize("max", [0, -1])
 def test_a_poll_for_nothing_is_a_mistake(impl: Impl, max: int) -> None:
     cursor = impl.MarketRing(CAPACITY).cursor()
