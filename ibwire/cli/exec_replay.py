@@ -35,6 +35,13 @@ class Ended(Exception):
     """The payloads are at their end."""
 
 
+class Entry:
+    """One payload, as a cursor gives it."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+
+
 class Feed:
     """Payloads in the place of the queue of the official client, or of the link of ours."""
 
@@ -56,11 +63,16 @@ class Feed:
     def qsize(self) -> int:
         return len(self._payloads) - self.next
 
-    # The link of ours.
-    def receive_many(self, timeout_ms: int, most: int) -> "list[bytes]":
-        if self.next >= len(self._payloads):
+    # The link of ours, and the cursor that it gives.
+    def drain(self, timeout_ms: int, into: "Callable[[Any], int]") -> int:
+        if self.empty():
             raise self.ended()
-        return [self.get()]  # one at a time: ``next`` tells which message a callback belongs to
+        return into(self)
+
+    def poll(self, most: int) -> "list[Entry]":
+        if self.empty():
+            return []
+        return [Entry(self.get())]  # one at a time: ``next`` tells which message a callback belongs to
 
     def ended(self) -> Exception:
         from ibwire.errors import SessionLost
@@ -129,9 +141,12 @@ def loop(client: "Any", feed: Feed) -> "list[tuple[int, str]]":
     """Run the package's message loop over the feed; what it raised, with the number of the message."""
     raised = []
     while not feed.empty():
+        before = feed.next
         try:
             client.run()
         except Exception as error:
+            if feed.next == before:  # no message did that: it would happen for ever
+                raise
             raised.append((feed.next - 1, f"{type(error).__name__}: {error}"))
             if is_ours() and not feed.empty():
                 client.connect("127.0.0.1", 4002, 0)

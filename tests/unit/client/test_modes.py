@@ -57,7 +57,7 @@ def test_polling_delivers_until_the_end_and_then_says_why(client: ibwire.Client)
         assert client.poll(10_000) > 0
     assert client.simulator is not None
     client.simulator.close()
-    with pytest.raises(SessionLost, match="the gateway closed|connection broke"):
+    with pytest.raises(SessionLost, match=r"the gateway closed|connection broke"):
         while True:
             client.poll(10_000)
     with pytest.raises(SessionLost):
