@@ -11,7 +11,7 @@ import pytest
 
 from ibwire.client.core import REQUEST_ID_BASE, Core, LinkLike
 from ibwire.config import Settings
-from ibwire.errors import ConnectError, IbwireError, SessionLost, WaitTimeout, WrongThread
+from ibwire.errors import ConnectError, ConsumerTooSlow, IbwireError, SessionLost, WaitTimeout, WrongThread
 from ibwire.io.wait import Bell
 from ibwire.io.writer import SendFailed
 from ibwire.ring import impl
@@ -150,6 +150,16 @@ def test_what_came_before_the_end_is_taken_first(core: Core, link: FakeLink) -> 
     link.end(SessionLost("hung up"))
     order.wait("done", timeout=5)
     assert order.state is State.CANCELLED
+
+
+def test_a_consumer_that_is_too_slow_leaves_every_open_order_uncertain(core: Core, link: FakeLink) -> None:
+    order = core.orders.place(AAPL, limit("BUY", 1, 1.0))
+    link.end(ConsumerTooSlow("more than 256 MiB behind"))
+    with pytest.raises(SessionLost, match="256 MiB behind"):
+        order.wait("done", timeout=5)
+    assert order.is_uncertain and order.may_fill
+    with pytest.raises(SessionLost):
+        core.orders.place(AAPL, limit("BUY", 1, 1.0))
 
 
 def test_a_defect_ends_the_session_and_not_in_silence(core: Core, link: FakeLink) -> None:

@@ -18,6 +18,10 @@ from ibwire.types.constructors import limit, stock
 KINDS = [(mode, market) for mode in ("threaded", "inline") for market in ("latest", "every")]
 
 
+# From 3.12 on Python warns of every fork in a process with threads; what happens then is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
 @pytest.fixture(params=KINDS, ids="-".join)
 def client(request: pytest.FixtureRequest) -> Iterator[ibwire.Client]:
     mode, market = request.param

@@ -63,7 +63,8 @@ QUIET = """
 
 def python(program: str, *args: str, **kwargs: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(program), *args],
+        # From 3.12 on Python warns of every fork in a process with threads; these programs mean it.
+        [sys.executable, "-X", "faulthandler", "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(program), *args],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

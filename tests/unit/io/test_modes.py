@@ -34,6 +34,15 @@ def open_link(peer: Peer, **settings: Any) -> Link:
     return Link.open("127.0.0.1", peer.port, timeout_ms=LONG_MS, **settings)
 
 
+def everything(cursor: Any) -> list[int]:
+    """Sequence numbers of all that can be polled; one poll may bring a part of it."""
+    seqs: list[int] = []
+    while len(records := cursor.poll()):
+        assert set(records["key"]) == {9}
+        seqs += records["seq"].tolist()
+    return seqs
+
+
 KINDS = [{"mode": mode, "market": market} for mode in ("threaded", "inline") for market in ("latest", "every")]
 
 
@@ -97,7 +106,7 @@ def test_the_end_comes_after_everything_else(mode: str, tail: bytes, error: type
         with pytest.raises(error):
             while True:
                 link.poll(LONG_MS)
-        assert cursor.wait(1) and len(cursor.poll()) == 2
+        assert cursor.wait(1) and everything(cursor) == [1, 2]
         with pytest.raises(error):
             cursor.wait(10)
         with pytest.raises(error):
@@ -156,7 +165,7 @@ def test_an_event_loop_is_woken(mode: str, kind: str) -> None:
             while count < 2:
                 assert ready(10)
                 count += poll()
-            assert len(cursor.poll()) == 2
+            assert len(everything(cursor)) == 2
         assert not ready(0)
 
 
@@ -184,7 +193,7 @@ def test_a_cursor_has_a_number_of_its_own() -> None:
         assert ready[first](10) and ready[second](10)
         assert len(first.poll(2)) == 2
         assert ready[first](0)  # something was left behind
-        assert len(first.poll()) == 2
+        assert everything(first) == [3, 4]
         assert not ready[first](0) and ready[second](0)
         number = second.fileno()
         second.close()
