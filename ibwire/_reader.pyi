@@ -62,4 +62,4 @@ class Reader:
     def receive(self, timeout_ms: float | None = 0) -> int:
         """Take what one receive brings; messages completed, or -1 when nothing came in time."""
     def stop(self) -> None:
-        """End it, from any thread: a receive that is under way returns, later ones do nothing. Shuts the socket."""
+        """End it, from any thread: a receive that is under way is the last, later ones do nothing."""

@@ -37,7 +37,6 @@ cdef extern from "_receive.h" nogil:
     int64_t ibw_wait_in(int fd, int ms)
     bint ibw_stamps_on(int fd)
     bint ibw_limit_receives(int fd, int64_t ms)
-    void ibw_shut(int fd)
     ctypedef struct sigset_t:
         pass
     void ibw_deaf(sigset_t *before)
@@ -326,9 +325,12 @@ cdef class Reader:
             return self.decoder.seq - before
 
     def stop(self):
-        """End it, from any thread: a receive that is under way returns, later ones do nothing. Shuts the socket."""
+        """End it, from any thread: a receive that is under way is the last, later ones do nothing.
+
+        Who owns the socket shuts it too, or a blocking receive returns only when its time is up. It is not shut here:
+        after the end its number may be another one's.
+        """
         ibw_store32_seq(&self.stopping, 1)
-        ibw_shut(self.fd)
 
     # ------------------------------------------------------------------ without the GIL
 

@@ -80,8 +80,6 @@ static inline int64_t ibw_wait_in(int fd, int ms) {
     return n >= 0 ? n : ibw_failed();
 }
 
-static inline void ibw_shut(int fd) { shutdown(fd, SHUT_RDWR); }
-
 /* Signals go to other threads: a reader would only have its receives interrupted. What a fault raises stays. */
 static inline void ibw_deaf(sigset_t *before) {
     sigset_t all;

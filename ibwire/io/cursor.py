@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class Poll(Protocol):
     """How records are polled."""
 
-    def __call__(self, max: int = ..., /) -> Records: ...
+    def __call__(self, max: int = ...) -> Records: ...
 
 
 class PollBytes(Protocol):
     """How records are polled as bytes."""
 
-    def __call__(self, max: int = ..., /) -> bytes: ...
+    def __call__(self, max: int = ...) -> bytes: ...
 
 
 class Source(Protocol):

@@ -100,7 +100,7 @@ class Link:
         self._told: list[Callable[[Ending], object]] = []  # callbacks that wait for a send to be over
         self._on_close: list[Callable[[Ending], object]] = []
         self._reader = make_reader(sock, self.decoder, bell, self._end, first=first, how=settings["how"])
-        self.bell: Waits = InlineBell(bell, self._is_owner, self._reader.receive) if self.is_inline else bell
+        self.bell: Waits = InlineBell(bell, self._receives, self._reader.receive) if self.is_inline else bell
         self.writer = InlineWriter(sock, self._receive_now) if self.is_inline else Writer(sock)
         life.watch(self)
 
@@ -532,6 +532,9 @@ class Link:
 
     def _is_owner(self) -> bool:
         return threading.get_ident() == self._owner
+
+    def _receives(self) -> bool:
+        return self._is_owner() and self._ending is None
 
     def _check_owner(self) -> None:
         if not self._is_owner():

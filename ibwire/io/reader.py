@@ -317,8 +317,8 @@ class CompiledReader(Reader):
         self._inner.add_step(step)
 
     def stop(self) -> None:
-        self._closing = True
         self._inner.stop()
+        super().stop()
 
     @property
     def clocks(self) -> tuple[int, int]:

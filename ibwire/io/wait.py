@@ -220,14 +220,15 @@ class InlineBell(Waits):
 
     Parameters
     ----------
-    inner : the bell of the rings. is_owner : whether this is the thread that receives.
+    inner : the bell of the rings.
+    receives : whether this is the thread that receives, and there is still something to receive from.
     receive : one receive, which rings ``inner`` when something came; a time limit in ms, None for none.
     """
 
-    __slots__ = ("_generation", "_inner", "_is_owner", "_receive")
+    __slots__ = ("_generation", "_inner", "_receive", "_receives")
 
-    def __init__(self, inner: Waits, is_owner: Callable[[], bool], receive: Callable[[float | None], object]) -> None:
-        self._inner, self._is_owner, self._receive = inner, is_owner, receive
+    def __init__(self, inner: Waits, receives: Callable[[], bool], receive: Callable[[float | None], object]) -> None:
+        self._inner, self._receives, self._receive = inner, receives, receive
         self._generation = life.generation()
 
     @property
@@ -239,13 +240,13 @@ class InlineBell(Waits):
 
     def wait(self, seen: int, timeout_ms: float | None = None, how: str = "") -> bool:
         life.check(self._generation)
-        if not self._is_owner():
-            return self._inner.wait(seen, timeout_ms, how)
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while self._inner.count == seen:
             left_ms = None if deadline is None else (deadline - time.monotonic()) * 1000
             if left_ms is not None and left_ms <= 0:
                 return False
+            if not self._receives():
+                return self._inner.wait(seen, left_ms, how)
             self._receive(left_ms)
         return True
 

@@ -44,7 +44,8 @@ class Stream:
         self.market = impl.MarketRing(1 << 14)
         self.orders, self.control = impl.LogRing(), impl.LogRing()
         self.every = impl.EveryRing(self.market, 1 << 30)
-        self.decoder: Any = impl.StreamDecoder(225, self.market, self.orders, self.control, every=self.every)
+        decoder: Any = impl.StreamDecoder(225, self.market, self.orders, self.control, every=self.every)
+        self.decoder = decoder
         self.bell = RegionBell(self.decoder.region)
         self.ours, self.theirs = socket.socketpair()
         self.endings: list[Ending] = []

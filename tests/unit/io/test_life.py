@@ -61,16 +61,16 @@ QUIET = """
 """
 
 
-def python(program: str, *args: str, **kwargs: object) -> subprocess.Popen[str]:
+def python(program: str, *args: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         # From 3.12 on Python warns of every fork in a process with threads; these programs mean it.
-        [sys.executable, "-X", "faulthandler", "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(program), *args],
+        [sys.executable, "-X", "faulthandler", "-Wignore::DeprecationWarning", "-c", textwrap.dedent(program), *args],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **kwargs,  # type: ignore[call-overload]
+        env=env,
     )
 
 
@@ -154,7 +154,8 @@ def test_a_fork_in_the_middle_of_a_flood(mode: str, market: str) -> None:
         for _ in range(5):
             pid = os.fork()
             if pid == 0:
-                for call in (link.poll, link.fileno, link.cursor, cursor.poll_bytes, cursor.wait, lambda: link.send(b"x")):
+                send = lambda: link.send(b"x")
+                for call in (link.poll, link.fileno, link.cursor, cursor.poll_bytes, cursor.wait, send):
                     try:
                         call()
                     except ForkedClient:
@@ -247,3 +248,28 @@ def _interrupt(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
     out, err, code = finish(process)
     assert (out, err, code) == ("interrupted\n", "", 0)
+
+
+# ----------------------------------------------------------------------------------------------------- the plain twins
+
+
+@pytest.mark.parametrize(("mode", "market"), KINDS)
+def test_the_plain_twins_hold_a_session(mode: str, market: str) -> None:
+    program = """
+        import select, sys, ibwire
+        from ibwire.ring import impl
+        assert impl.NAME == "plain" and impl.reader_module() is None
+        with ibwire.connect("sim", mode=sys.argv[1], market=sys.argv[2], timers=True) as client:
+            apple = client.qualify(ibwire.stock("AAPL"))
+            cursor = client.cursor()
+            with client.stream([apple]) as stream:
+                while not stream.quote().is_two_sided:
+                    assert stream.update(20)
+                assert cursor.wait(10) and len(cursor.poll_bytes()) >= 64
+                assert select.select([client.fileno()], [], [], 10)[0]
+            client.orders.place(apple, ibwire.market("BUY", 1)).wait("done")
+            metrics = client.metrics()
+            assert metrics.kinds["tickPrice"] and metrics.stages["decode"].total
+    """
+    environment = {**os.environ, "IBWIRE_PURE": "1"}
+    assert finish(python(program, mode, market, env=environment)) == ("", "", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import select
 import socket
@@ -59,8 +60,7 @@ def test_a_poll_counts_what_came_and_it_is_in_the_cursors(settings: dict[str, An
         count = 0
         while count < 3:
             count += link.poll(LONG_MS)
-        records = cursor.poll()
-        assert records["seq"].tolist() == [1, 2, 3] and set(records["key"]) == {9}
+        assert everything(cursor) == [1, 2, 3]
         assert cursor.pending == cursor.gap == cursor.last_gap == 0
 
 
@@ -80,7 +80,7 @@ def test_waiting_by_any_means(mode: str, how: str) -> None:
 def test_a_poll_takes_one_buffer_at_most() -> None:
     with Peer(on_demand) as peer, open_link(peer, mode="inline", buffer_bytes=4096) as link:
         link.send(b"x" * 1000)
-        counts = []
+        counts: list[int] = []
         while sum(counts) < 1000:
             counts.append(link.poll(LONG_MS))
         assert max(counts) * len(b"\0\0\0\x181\x006\x009\x001\x00187.41\x00300.5\x000\x00") <= 4096 + 100
@@ -243,6 +243,8 @@ def test_descriptors_go_with_the_link() -> None:
         with Peer(on_demand) as peer, open_link(peer) as link:
             link.fileno()
             link.cursor().fileno()
+        del link
+        gc.collect()
 
     once()
     before = len(os.listdir("/proc/self/fd"))
@@ -299,7 +301,7 @@ def test_an_end_during_a_send_is_told_after_it() -> None:
                 link.send(b"again")  # must not find the lock of the send that failed
 
         link.on_close(ended)
-        with pytest.raises(SessionLost, match="length of 0|no message|frame"):
+        with pytest.raises(SessionLost, match=r"length of 0|no message|frame"):
             for _ in range(100):
                 link.send(b"x" * 10_000_000)
                 order.append("sent")
@@ -329,6 +331,30 @@ def test_an_inline_link_belongs_to_the_thread_that_opened_it() -> None:
         assert found == ["other", "1"]
         assert "ibwire-reader" not in {t.name for t in threading.enumerate()}
         link.adopt()
+
+
+@pytest.mark.parametrize("mode", ["threaded", "inline"])
+def test_a_wait_after_the_end_has_its_limit_and_costs_nothing(mode: str) -> None:
+    with Peer(lambda conn: conn.payload()) as peer, open_link(peer, mode=mode) as link:
+        with pytest.raises(SessionLost):
+            while True:
+                link.poll(LONG_MS)
+        before = os.times()
+        assert not link.bell.wait(link.bell.count, 300)
+        used = os.times()
+        assert used.user + used.system - before.user - before.system < 0.15
+
+
+def test_closing_again_touches_no_socket_of_others() -> None:
+    with Peer(on_demand) as peer:
+        link = open_link(peer)
+        link.close()
+        ours, theirs = socket.socketpair()  # takes the number that was just given back
+        link.close()
+        ours.sendall(b"x")
+        assert theirs.recv(1) == b"x"
+        ours.close()
+        theirs.close()
 
 
 def test_an_inline_link_gets_ready() -> None:
