@@ -23,15 +23,12 @@ from libc.string cimport memchr, memcmp, memcpy, memset
 from ibwire._ring cimport (
     Counters,
     EveryRing,
-    HotPage,
     LogRing,
     MarketRing,
     ibw_store_relaxed,
-    ibw_store_release,
+    region_publish,
     ring_claim,
     ring_publish,
-    ring_reserve,
-    region_publish,
 )
 from ibwire._reader cimport SLACK, Decoder
 
@@ -42,9 +39,48 @@ cdef extern from "_scan.h" nogil:
     uint64_t ibw_zeros64(const uint8_t *p) noexcept nogil
     uint64_t ibw_zeros32(const uint8_t *p) noexcept nogil
 
+cdef extern from "_fused.h" nogil:
+    enum:
+        IBW_OPS
+        IBW_WAYS
+
+    ctypedef struct ibw_op:
+        double refused
+        int32_t aux
+        uint16_t dst, dst2
+        uint8_t kind, key, room, negative
+
+    ctypedef int (*ibw_run)() noexcept nogil
+
+    ctypedef struct ibw_program:
+        ibw_run run
+        ibw_program *ways
+        int64_t parts
+        uint8_t[128] template_
+        ibw_op[15] ops
+
+    ctypedef struct ibw_ring_face:
+        uint8_t *base
+        uint64_t mask
+        uint64_t *head
+        uint64_t *reserved
+        uint64_t *kinds
+        uint64_t stop
+
+    ibw_run ibw_run_of(uint64_t shape, int proto, int wide) noexcept nogil
+    ctypedef struct ibw_longer:
+        const uint8_t *payload
+        uint64_t length, id
+        uint32_t place
+        uint16_t flags
+
+    int ibw_can_wide() noexcept nogil
+    size_t ibw_fused(int raw_ids, int wide, ibw_program **plans, ibw_ring_face ring, const uint8_t *data, size_t at,
+                     size_t n, int64_t recv_ns, uint64_t *seq, uint64_t *market,
+                     ibw_longer *longer) noexcept nogil
+
 cdef extern from *:
     """
-    #define IBW_LIKELY(x) __builtin_expect(!!(x), 1)
     #define IBW_CTZ(x) ((unsigned)__builtin_ctzll(x))
     #define IBW_BSWAP32(x) __builtin_bswap32(x)
     """
@@ -222,7 +258,6 @@ cdef struct Plan:
     int tables_count
     Check *checks
     int checks_count
-    bint simple        # one market record, no constants; what it checks are doubles of its own
 
 cdef struct Ctx:
     const uint8_t *p
@@ -1162,7 +1197,63 @@ cdef int load_proto(Plan *plan, tuple made) except -1:
     return 0
 
 
+cdef ibw_program *load_fused(made, int parts, bint proto, bint wide) except NULL:
+    cdef ibw_program *program = <ibw_program *>need(sizeof(ibw_program))
+    first, ways = made
+    try:
+        load_program(program, first, parts, proto, wide)
+        if ways:
+            program.ways = <ibw_program *>need(IBW_WAYS * sizeof(ibw_program))
+            for way, made_way in ways.items():
+                if not 0 <= way < IBW_WAYS:
+                    raise ValueError(f"way {way} is beyond the table")
+                load_program(&program.ways[<int>way], made_way, parts, proto, wide)
+    except BaseException:
+        free_fused(program)
+        raise
+    return program
+
+
+cdef void free_fused(ibw_program *program) noexcept:
+    if program is not NULL:
+        free(program.ways)
+        free(program)
+
+
+cdef int load_program(ibw_program *program, made, int parts, bint proto, bint wide) except -1:
+    cdef uint64_t shape = 0
+    cdef int i
+    template, ops = made
+    if len(ops) > IBW_OPS or len(template) != 64 * parts or parts > 2:
+        raise ValueError("a program is too long")
+    memcpy(program.template_, <const char *><bytes>template, 64 * parts)
+    program.parts = parts
+    for i, (kind, key, dst, dst2, aux, room, refused, negative) in enumerate(ops):
+        program.ops[i].kind = kind
+        program.ops[i].key = key
+        program.ops[i].dst = dst
+        program.ops[i].dst2 = dst2
+        program.ops[i].aux = aux
+        program.ops[i].room = room
+        program.ops[i].refused = refused
+        program.ops[i].negative = negative
+        shape |= <uint64_t>(<int>kind) << (4 * i)
+    program.run = ibw_run_of(shape, proto, wide)
+    return 0
+
+
 # ------------------------------------------------------------------------------------------------ stream
+
+cdef inline ibw_ring_face face_of(MarketRing ring) noexcept nogil:
+    cdef ibw_ring_face face
+    face.base = ring.base
+    face.mask = ring.mask
+    face.head = &ring.hot.market_head
+    face.reserved = &ring.hot.market_reserved
+    face.kinds = ring.region.counts.kinds
+    face.stop = ring.hot.market_head + (ring.capacity >> 1)
+    return face
+
 
 @cython.final
 cdef class StreamDecoder(Decoder):
@@ -1181,7 +1272,9 @@ cdef class StreamDecoder(Decoder):
     """
 
     cdef Plan[512] plans      # text ids below 256, then protobuf ids
+    cdef ibw_program *fused[512]   # the same, for the usual frames of market messages
     cdef bint raw_ids
+    cdef bint wide            # this processor has the wide instructions
     cdef MarketRing market
     cdef LogRing orders
     cdef LogRing control
@@ -1200,11 +1293,13 @@ cdef class StreamDecoder(Decoder):
         cdef int most = 1
         cdef Plan *plan
         memset(self.plans, 0, sizeof(self.plans))
+        memset(self.fused, 0, sizeof(self.fused))
         self.raw_ids = tables["raw_ids"]
         self.market, self.orders, self.control, self.twin, self.every = market, orders, control, twin, every
         self.counts = market.region.counts
+        self.wide = ibw_can_wide()
         for base, rows in ((0, tables["text"]), (256, tables["proto"])):
-            for number, (route, parts, made) in rows.items():
+            for number, (route, parts, made, usual) in rows.items():
                 if not 0 <= number < 256:
                     raise ValueError(f"message id {number} is beyond the table")
                 plan = &self.plans[base + number]
@@ -1217,8 +1312,8 @@ cdef class StreamDecoder(Decoder):
                     else:
                         load_text(plan, made)
                         most = max(most, plan.slots)
-                    plan.simple = route == 1 and parts == 1 and plan.constants == 0 and all(
-                        [c[0] == STORE_F64 and not c[2] for c in made[len(made) - 1]])
+                if usual is not None:
+                    self.fused[base + number] = load_fused(usual, parts, base != 0, self.wide)
         self.slots = <Slot *>need(most * sizeof(Slot))
         self.scratch = <uint8_t *>need(256 + PAD)
         self.pending_room = 1 << 16
@@ -1228,6 +1323,7 @@ cdef class StreamDecoder(Decoder):
         cdef int i
         for i in range(512):
             free_plan(&self.plans[i])
+            free_fused(self.fused[i])
         free(self.slots)
         free(self.scratch)
         free(self.pending)
@@ -1342,7 +1438,9 @@ cdef class StreamDecoder(Decoder):
                 if self.failure:
                     return
         while True:
-            at = self.hot(self.market, data, at, safe, recv_ns)
+            at = self.usual(data, at, safe, recv_ns)
+            if self.failure:
+                return
             if self.every is not None and self.market.hot.market_head - self.every.copied > self.market.capacity >> 2:
                 if self.every.copy():  # before the ring comes round
                     self.failure = 3
@@ -1369,82 +1467,18 @@ cdef class StreamDecoder(Decoder):
         if at < n:
             self.keep(data + at, n - at)
 
-    cdef size_t hot(self, MarketRing ring, const uint8_t *data, size_t at, size_t n, int64_t recv_ns) noexcept nogil:
-        # Whole frames of one-record market messages with nothing unusual in them, as long as they follow each other.
-        # Returns where the first other frame begins; nothing is kept of that one, the general way does it again.
-        cdef uint64_t seq = self.seq
-        cdef HotPage *hot = ring.hot
-        cdef uint64_t head = hot.market_head
-        cdef uint64_t stop = head + (ring.capacity >> 1)
-        cdef Counters *counts = self.counts
-        cdef uint64_t market = counts.market
-        cdef bint raw_ids = self.raw_ids
-        cdef const uint8_t *payload
-        cdef uint64_t length, wire_id
-        cdef Plan *plan
-        cdef Ctx c
-        cdef uint8_t *rec
-        cdef double number
-        cdef uint32_t flags
-        cdef int i
-        c.slots = self.slots
-        c.elements_left = 0   # lists are for the general way
-        while at + 8 < n and head < stop:
-            length = length4(data + at)
-            if not likely(4 < length <= n - at - 4 and length <= MAX_PAYLOAD):
-                break
-            payload = data + at + 4
-            if raw_ids:
-                wire_id = length4(payload)
-                if wire_id > 455:
-                    break
-                plan = &self.plans[wire_id if wire_id <= 200 else wire_id + 56]
-                c.p = payload + 4
-            elif payload[1] == 0 and 49 <= payload[0] <= 57:
-                plan = &self.plans[payload[0] - 48]
-                c.p = payload + 2
-            elif payload[2] == 0 and 49 <= payload[0] <= 57 and 48 <= payload[1] <= 57:
-                plan = &self.plans[(payload[0] - 48) * 10 + payload[1] - 48]
-                c.p = payload + 3
-            else:
-                break
-            if not plan.simple:
-                break
-            if head >= hot.market_reserved:
-                ring_reserve(hot, head)
-            rec = ring.base + ((head & ring.mask) << 6)
-            memcpy(rec, plan.template_, 64)
-            c.rec = rec
-            c.end = payload + length
-            c.start = payload
-            c.plan = plan
-            c.flags = 0
-            if plan.tables is not NULL:
-                if run_proto(&c, &plan.tables[0], c.end) != OK:
-                    break
-            else:
-                c.base = c.p
-                c.mask = zeros_within(c.p, c.end)
-                if run_text(&c, 0, plan.ops_count) != OK or c.p != c.end:
-                    break
-            if c.flags:
-                break
-            flags = 0
-            for i in range(plan.checks_count):
-                number = (<double *>(rec + plan.checks[i].dst))[0]
-                if number != number:
-                    flags = REC_UNSET
-            seq += 1
-            (<uint64_t *>rec)[0] = seq
-            (<int64_t *>(rec + 8))[0] = recv_ns
-            (<uint16_t *>(rec + 18))[0] = <uint16_t>flags
-            head += 1
-            ibw_store_release(&hot.market_head, head)  # the record is visible before the head that covers it
-            market += 1
-            counts.kinds[plan.wire] += 1
-            at += 4 + length
-        self.seq = seq
-        self.counts.market = market
+    cdef size_t usual(self, const uint8_t *data, size_t at, size_t n, int64_t recv_ns) noexcept nogil:
+        # The usual frames of market messages, as long as they follow each other. Returns where the first other one
+        # begins; nothing is kept of that.
+        cdef ibw_ring_face face = face_of(self.market)
+        cdef ibw_longer longer
+        longer.length = 1
+        while longer.length and not self.failure:
+            longer.length = 0
+            at = ibw_fused(self.raw_ids, self.wide, self.fused, face, data, at, n, recv_ns, &self.seq,
+                           &self.counts.market, &longer)
+            if longer.length:   # not all of its text is in its record
+                self.raw(self.control, longer.payload, longer.length, recv_ns, longer.id, longer.place, longer.flags)
         return at
 
     cdef void one(self, const uint8_t *payload, size_t n, int64_t recv_ns) noexcept nogil:

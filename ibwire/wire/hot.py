@@ -15,6 +15,31 @@ from ibwire.spec import versions as V
 from ibwire.spec.model import Bits, Direction, Gate, Item, Repeat, Row, TextRule, When
 from ibwire.spec.records import BY_NAME, INT_UNSET, ORDER_HEADER_BYTES, RECORD_BYTES, Record, RecordField
 from ibwire.spec.registry import INCOMING
+from ibwire.wire import fused
+from ibwire.wire.opcodes import (
+    ALL_BITS,
+    FLAG_ESCAPED,
+    FLAG_NEGATIVE,
+    FLAG_NOT_COMPUTED,
+    FLAG_NULLABLE,
+    FLAG_QUESTION,
+    FLAG_WIDE,
+    NO_SLOT,
+    STORE_BIT,
+    STORE_CHARS,
+    STORE_F64,
+    STORE_I8,
+    STORE_I16,
+    STORE_I32,
+    STORE_I64,
+    STORE_NONE,
+    STORE_REF,
+    TEST_EQ_NUMBER,
+    TEST_EQ_TEXT,
+    TEST_GE,
+    TEST_GT,
+    TEST_TRUE,
+)
 from ibwire.wire.plan import (
     Op,
     OpCode,
@@ -28,15 +53,8 @@ from ibwire.wire.plan import (
     text_plan,
 )
 
-# Where a value goes: the numbers are shared with the compiled decoder.
-STORE_NONE, STORE_I8, STORE_I16, STORE_I32, STORE_I64, STORE_F64, STORE_CHARS, STORE_REF, STORE_BIT = range(9)
 _STORES: Final = {"u8": STORE_I8, "i8": STORE_I8, "u16": STORE_I16, "i16": STORE_I16, "u32": STORE_I32}
 _STORES.update({"i32": STORE_I32, "u64": STORE_I64, "i64": STORE_I64, "f64": STORE_F64, "ref": STORE_REF})
-
-FLAG_NULLABLE, FLAG_NEGATIVE, FLAG_NOT_COMPUTED, FLAG_QUESTION, FLAG_WIDE, FLAG_ESCAPED = 1, 2, 4, 8, 16, 32
-NO_SLOT: Final = 255
-ALL_BITS: Final = -1
-TEST_TRUE, TEST_EQ_NUMBER, TEST_EQ_TEXT, TEST_GE, TEST_GT = range(5)
 
 MARKET, ORDER, COLD = 1, 2, 3
 
@@ -328,20 +346,27 @@ def tables(server_version: int, records: bool = True) -> dict[str, Any]:
 
     Without ``records`` every message goes raw to the control ring, in wire order.
     """
-    text: dict[int, tuple[int, int, Any]] = {}
-    proto: dict[int, tuple[int, int, Any]] = {}
+    text: dict[int, tuple[int, int, Any, Any]] = {}
+    proto: dict[int, tuple[int, int, Any, Any]] = {}
     raw_ids = server_version >= V.PROTOBUF
     for row in INCOMING.values():
         record = BY_NAME.get(row.record) if row.record and records else None
-        route = COLD if record is None else ORDER if record.ring == "order" else MARKET
-        parts = record.parts if record is not None else 0
         if row.text is not None:
             made = text_table(text_plan(row, server_version), record) if record is not None else None
-            text[row.id] = (route, parts, made)
+            text[row.id] = _entry(record, made, proto=False)
         if row.proto and raw_ids:
             made = proto_tables(proto_plan(row, server_version), record) if record is not None else None
-            proto[row.id] = (route, parts, made)
+            proto[row.id] = _entry(record, made, proto=True)
     return {"raw_ids": raw_ids, "text": text, "proto": proto}
+
+
+def _entry(record: Record | None, made: tuple[Any, ...] | None, *, proto: bool) -> tuple[int, int, Any, Any]:
+    """(route, records, table, program for the usual frames) of one message."""
+    if record is None or made is None:
+        return COLD, 0, None, None
+    if record.ring == "order":
+        return ORDER, record.parts, made, None
+    return MARKET, record.parts, made, fused.program(made, proto=proto)
 
 
 __all__ = ["proto_tables", "tables", "text_table"]
