@@ -1261,7 +1261,7 @@ cdef class StreamDecoder(Decoder):
 
     Parameters
     ----------
-    tables : what ``wire.hot.tables`` makes for the agreed server version.
+    tables : what ``wire.hot.tables`` makes for the agreed server version; ``wide``: False keeps to common instructions.
     market, orders, control : the rings to fill. This decoder is their only producer.
     twin : called with the payload of a message whose fields come twice or out of order, which no gateway sends; returns
         (record, flags) as the plain twin makes them. Without it such a message is undecodable.
@@ -1297,7 +1297,7 @@ cdef class StreamDecoder(Decoder):
         self.raw_ids = tables["raw_ids"]
         self.market, self.orders, self.control, self.twin, self.every = market, orders, control, twin, every
         self.counts = market.region.counts
-        self.wide = ibw_can_wide()
+        self.wide = ibw_can_wide() and tables.get("wide", True)
         for base, rows in ((0, tables["text"]), (256, tables["proto"])):
             for number, (route, parts, made, usual) in rows.items():
                 if not 0 <= number < 256:
