@@ -174,6 +174,9 @@ cdef enum:
     FAST_NUMBER = 5    # a double, kept with its digits
     FAST_HEAD = 6      # FAST_CHECK, FAST_I64, FAST_I32 in a row: how most market messages begin
     FAST_CONTROL = 7   # when, repeat, end
+    FAST_VALID = 8     # a number that nobody keeps
+    FAST_DOUBLE = 9    # a double, kept without its digits
+    FAST_REF = 10      # a text, kept by place and length
 
 cdef enum:
     PF_NONE = 0
@@ -713,6 +716,20 @@ cdef int run_text(Ctx *c, int i, int stop) noexcept nogil:
                     (<int32_t *>(rec + op.dst))[0] = <int32_t>whole
                 else:
                     put_int(c, STORE_I32, op.dst, whole)
+        elif fast == FAST_VALID:
+            # Empty, plain, or the number that means "unset": all of them are numbers.
+            if n and not (n < 8 and plain_number(p, n, &number) >= 0) and not (
+                n == UNSET_LENGTHS[2] and memcmp(p, UNSET_TEXTS[2], UNSET_LENGTHS[2]) == 0
+            ) and odd_number(c, op, p, n, &number) != OK:
+                return BAD
+        elif fast == FAST_DOUBLE:
+            if likely(0 < n < 8) and plain_number(p, n, &number) >= 0:
+                (<double *>(rec + op.dst))[0] = number
+            elif odd_number(c, op, p, n, &number) != OK:
+                return BAD
+        elif fast == FAST_REF:
+            (<uint32_t *>(rec + op.dst))[0] = <uint32_t>(p - c.start)
+            (<uint32_t *>(rec + op.dst))[1] = <uint32_t>n
         elif fast == FAST_NONE:
             if text_field(c, op, p, n) != OK:
                 return BAD
@@ -1090,7 +1107,13 @@ cdef int fast_of(Op *op) noexcept:
         return FAST_SKIP
     if op.code == OP_FLOAT or op.code == OP_DEC:
         plain = op.store == STORE_F64 and op.dst2 != NO_DST and not op.flags & (F_NOT_COMPUTED | F_NEGATIVE)
+        if op.store == STORE_NONE:
+            return FAST_VALID
+        if op.store == STORE_F64 and op.dst2 == NO_DST and not op.flags & (F_NOT_COMPUTED | F_NEGATIVE):
+            return FAST_DOUBLE
         return FAST_NUMBER if plain else FAST_NONE
+    if op.code == OP_STR and op.store == STORE_REF:
+        return FAST_REF
     if op.code == OP_STR or op.code == OP_BOOL:
         return FAST_NONE
     if op.store == STORE_NONE:
