@@ -46,7 +46,7 @@ enum {
     IBW_DOUBLE = 8,  /* a number kept without them; protobuf: eight bytes */
     IBW_CHARS = 9,
     IBW_SKIP = 10,   /* text: any field; protobuf: a number as text that nobody keeps */
-    IBW_GUARDED = 11, /* IBW_DOUBLE, or IBW_NUMBER if it has a place for digits, where some values mean "not computed" */
+    IBW_GUARDED = 11, /* IBW_DOUBLE or, with a place for digits, IBW_NUMBER; some values mean "not computed" */
     IBW_OPEN = 12,   /* protobuf: a nested message, up to its CLOSE */
     IBW_CLOSE = 13,
 };
@@ -176,9 +176,10 @@ IBW_INLINE uint64_t ibw_zeros64_wide(const uint8_t *p) {
 #pragma GCC pop_options
 #endif
 
-/* Whole frames of usual market messages, as many as follow each other. Returns where the first other frame begins;
- * nothing is kept of that one. seq: of the last message, counted on; market: market messages, counted on. It also ends
- * after a message whose text is too long for its record: `longer` then says which, for it goes elsewhere too. */
+/* Whole frames of usual market messages that end up to n, as many as follow each other; IBW_PAD bytes behind n may be
+ * loaded. Returns where the first other frame begins; nothing is kept of that one. seq: of the last message, and market,
+ * the count of market messages, are counted on. It also ends after a message whose text is too long for its record:
+ * `longer` then says which, for it goes elsewhere too. */
 static inline size_t ibw_fused(int raw_ids, int wide, ibw_program *const *plans, ibw_ring_face ring,
                                const uint8_t *data, size_t at, size_t n, int64_t recv_ns, uint64_t *seq,
                                uint64_t *market, ibw_longer *longer) {
