@@ -85,6 +85,13 @@ class Instrument:
     quote_unit: Decimal = _ONE
     spread_steps: int = 2
     tradable: bool = True
+    underlying: Instrument | None = None  # of an option or a CFD: prices follow from its
+
+    @property
+    def expiry(self) -> date | None:
+        """The last day it trades, None for what does not expire."""
+        text = self.lastTradeDateOrContractMonth
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8])) if len(text) == 8 else None
 
     @property
     def minTick(self) -> Decimal:
@@ -104,6 +111,10 @@ class Instrument:
     def price(self, steps: int) -> Decimal:
         """Return a price counted in steps as a Decimal with the step's digits."""
         return EXACT.multiply(self.price_step, Decimal(steps))
+
+    def float_price(self, steps: int) -> float:
+        """Return a price counted in steps as the float nearest to it."""
+        return float(EXACT.multiply(self.price_step, Decimal(steps)))
 
     def steps(self, price: Decimal) -> int | None:
         """Return a price as a count of steps, or None when it is not on a step (or is no number)."""

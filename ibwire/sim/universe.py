@@ -261,7 +261,7 @@ class InstrumentUniverse:
             base_steps=max(inner, 0) + max(outer, 3),
             validExchanges="SMART,AMEX,CBOE,PHLX,ISE,BOX",
             timeZoneId=under.timeZoneId,
-            session=hours.US_STOCK,
+            session=hours.US_OPTION,
             lastTradeDateOrContractMonth=last,
             strike=strike,
             right=right,
@@ -271,6 +271,7 @@ class InstrumentUniverse:
             underConId=under.conId,
             underSymbol=under.symbol,
             underSecType=under.secType,
+            underlying=under,
             aggGroup=2,
             spread_steps=5,
         )

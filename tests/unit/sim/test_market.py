@@ -20,7 +20,7 @@ QUERIES = [
     ContractQuery(localSymbol="ESH6", secType="FUT"),
     ContractQuery(symbol="BTC", secType="CRYPTO"),
     ContractQuery(symbol="SPX", secType="IND"),
-    ContractQuery(localSymbol="AAPL  260320C00230000", secType="OPT"),
+    ContractQuery(localSymbol="AAPL  260320C00190000", secType="OPT"),
 ]
 
 
@@ -30,7 +30,7 @@ def instrument(query: ContractQuery) -> Instrument:
     return found
 
 
-def process(query: ContractQuery = QUERIES[0], seed: int = 7, rate: int = 1000) -> QuoteProcess:
+def process(query: ContractQuery = QUERIES[0], seed: int = 7, rate: int = 100) -> QuoteProcess:
     return QuoteProcess(instrument(query), seed, DEFAULT_START_NS, rate)
 
 
@@ -59,14 +59,14 @@ def test_invariants_hold_after_every_change(query: ContractQuery) -> None:
     quotes = process(query)
     shown = dict[TickKind, TickChange]()
     last_volume, last_ns = Decimal(0), DEFAULT_START_NS
-    while last_ns < DEFAULT_START_NS + 5 * NS_PER_S:
+    while last_ns < DEFAULT_START_NS + 60 * NS_PER_S:
         now_ns = quotes.next_ns
         changes = quotes.step(now_ns)
         assert changes and all(change.time_ns == now_ns for change in changes)
         assert now_ns > last_ns
         shown |= {change.kind: change for change in changes}
         quote = quotes.quote()
-        assert 1 <= quotes.bid < quotes.ask
+        assert query.secType == "IND" or 1 <= quotes.bid < quotes.ask
         assert quotes.low <= quotes.high
         assert quote.volume >= last_volume
         assert quote.bid_size >= 0 and quote.ask_size >= 0
@@ -116,21 +116,58 @@ def test_what_else_is_watched_makes_no_difference() -> None:
     assert alone and alone == watched(["MSFT", "AAPL", "IBM"])
 
 
-def test_a_process_stands_still_while_nobody_watches() -> None:
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 40 * NS_PER_S), min_size=1, max_size=4), st.sampled_from(QUERIES))
+def test_who_looks_and_when_makes_no_difference(times: list[int], query: ContractQuery) -> None:
+    watched, found = process(query, rate=20), process(query, rate=20)
+    at = DEFAULT_START_NS
+    for step in times:
+        at += step
+        watched.step(at)
+        found.seek(at)
+        assert (found.quote(), found.next_ns) == (watched.quote(), watched.next_ns)
+
+
+def test_a_quote_that_nobody_watched_is_where_a_watched_one_is() -> None:
     world, other = World(), World()
-    seen, expected = list[TickChange](), list[TickChange]()
     aapl = world.instrument("AAPL")
-    for pause_s, target, into in ((1000.0, world, seen), (0.0, other, expected)):
-        watch = target.market.watch(aapl, lambda _, changes, into=into: into.extend(changes))  # type: ignore[misc]
-        target.run(1.0)
-        watch.close()
-        watch.close()
-        before = target.market.quote(aapl)
-        target.run(pause_s)
-        assert target.market.quote(aapl) == before
-        target.market.watch(aapl, lambda _, changes, into=into: into.extend(changes))  # type: ignore[misc]
-        target.run(1.0)
-    assert [(c.kind, c.steps, c.size) for c in seen] == [(c.kind, c.steps, c.size) for c in expected]
+    world.market.quote(aapl)
+    other.market.watch(aapl, lambda _, changes: None)
+    for seconds in (0.5, 10.0, 100.0):
+        world.run(seconds)
+        other.run(seconds)
+        assert world.market.quote(aapl) == other.market.quote(aapl)
+
+
+def test_over_night_and_over_a_weekend() -> None:
+    """Monday 2026-03-02 to Tuesday, and Friday to Monday: closed in between, and the close is the last session's."""
+    quotes = process(rate=1)
+    changes = quotes.step(DEFAULT_START_NS + 24 * 3600 * NS_PER_S)
+    closes = [change for change in changes if change.kind is TickKind.CLOSE]
+    assert [change.time_ns for change in closes] == [1772528400 * NS_PER_S]  # Tuesday 04:00 in New York
+    last = max(change.time_ns for change in changes if change.time_ns < closes[0].time_ns)
+    assert 1772499600 - 60 < last / NS_PER_S < 1772499600  # Monday 20:00
+    quotes.seek((1772499600 + 5 * 24 * 3600) * NS_PER_S)
+    assert quotes.next_ns == 1772528400 * NS_PER_S + 6 * 24 * 3600 * NS_PER_S - 3600 * NS_PER_S  # summer time began
+
+
+def test_changes_of_a_period_come_together_and_are_the_same() -> None:
+    world, seen, together, calls = World(), list[TickChange](), list[TickChange](), list[int]()
+    aapl = world.instrument("AAPL")
+    world.market.watch(aapl, lambda _, changes: seen.extend(changes))
+
+    def take(_: Instrument, changes: list[TickChange]) -> None:
+        together.extend(changes)
+        calls.append(world.clock.now_ns)
+
+    world.market.watch(aapl, take, NS_PER_S // 4)
+    world.run(10.0)
+    assert together == seen[: len(together)] and len(seen) - len(together) < 20
+    assert {later - earlier for earlier, later in zip(calls, calls[1:], strict=False)} == {NS_PER_S // 4}
+    alone, apart = World(), list[TickChange]()
+    alone.market.watch(aapl, lambda _, changes: apart.extend(changes), NS_PER_S // 4)
+    alone.run(10.0)
+    assert apart == together
 
 
 def test_two_watchers_hear_the_same_and_one_may_leave_while_told() -> None:

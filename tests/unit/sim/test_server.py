@@ -100,7 +100,8 @@ def test_a_session_from_handshake_to_commission(server: Server, version: int) ->
         assert (details.reqId, details.contractDetails.contract.conId) == (7, 265598)
         client.ask(o.ReqMktData(8, AAPL))
         ticks = client.until(lambda m: isinstance(m, i.TickPrice) and m.tickType == 2)
-        assert [m.price for m in ticks if isinstance(m, i.TickPrice)] == [187.41, 187.43]
+        bid, ask = (m.price for m in ticks if isinstance(m, i.TickPrice))
+        assert bid is not None and ask is not None and 185 < bid < ask < 190
         client.ask(o.PlaceOrder(1, AAPL, Order(action="BUY", totalQuantity=Decimal(100), orderType="MKT")))
         flow = client.until(i.CommissionAndFeesReport)
         orders: list[Any] = [m for m in flow if isinstance(m, i.OpenOrder | i.OrderStatus | i.ExecDetails)]
