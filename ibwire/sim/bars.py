@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 from ibwire.sim import hours, ticks, zones
@@ -54,7 +55,7 @@ class Bar(NamedTuple):
     close: float
     volume: Decimal
     wap: Decimal
-    count: int
+    trades: int
 
 
 class Length(NamedTuple):
@@ -169,8 +170,7 @@ class Series:
             if len(whole) > 1:
                 out = list(self._summed(quotes, span, whole))
         else:
-            pairs = zip(whole, whole[1:], strict=False)
-            out = [bar for a, b in pairs if (bar := self._walked(span, a, b, b)) is not None]
+            out = [bar for a, b in pairwise(whole) if (bar := self._walked(span, a, b, b)) is not None]
         if len(whole) < len(edges) and whole and whole[-1] < end_s:
             open_bar = self.over(span, whole[-1], edges[len(whole)], end_s)
             out += [open_bar] if open_bar is not None else []
@@ -224,8 +224,8 @@ class Series:
             open_, high, low, close = open_ + spread, high + spread, low + spread, close + spread
         elif what == "MIDPOINT":
             half = float(quotes.instrument.price_step) * spread / 2.0
-            four = (round(price(steps) + half, 9) for steps in (open_, high, low, close))
-            return Bar(start_s, end_s, span.day, *four, volume, wap, count)
+            prices = [round(price(steps) + half, 9) for steps in (open_, high, low, close)]
+            return Bar(start_s, end_s, span.day, prices[0], prices[1], prices[2], prices[3], volume, wap, count)
         elif what == "BID_ASK":
             # Mean bid, highest ask, lowest bid, mean ask.
             mean = (open_ + high + low + close) // 4
@@ -288,9 +288,9 @@ def joined(bars: list[Bar]) -> Bar:
     """Return the sum of bars that follow each other; its day is that of the last."""
     first, last = bars[0], bars[-1]
     volume, wap, count = _NONE, _NONE, -1
-    if first.count >= 0:
+    if first.trades >= 0:
         volume = sum((bar.volume for bar in bars), Decimal(0))
-        count = sum(bar.count for bar in bars)
+        count = sum(bar.trades for bar in bars)
         money = sum((EXACT.multiply(bar.volume, bar.wap) for bar in bars), Decimal(0))
         wap = last.wap
         if volume:

@@ -14,12 +14,24 @@ times give equal answers.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from ibwire.sim import on_account, on_contracts, on_market, on_orders, refusals, replies
+from ibwire.sim import (
+    news,
+    on_account,
+    on_contracts,
+    on_history,
+    on_market,
+    on_orders,
+    on_streams,
+    options,
+    refusals,
+    replies,
+    scanner,
+)
 from ibwire.sim.account import DEFAULT_ACCOUNT, DEFAULT_CASH, SimAccount
 from ibwire.sim.client import NS_PER_MS, ClientSession, Handlers
 from ibwire.sim.clock import DEFAULT_START_NS, NS_PER_S, VirtualClock
@@ -28,6 +40,7 @@ from ibwire.sim.instruments import Instrument
 from ibwire.sim.market import DEFAULT_TICKS_PER_S, MAX_TICKS_PER_S, Market
 from ibwire.sim.matching import MatchingEngine
 from ibwire.sim.orders import Commission, Fill, OrderEvent
+from ibwire.sim.tape import Tape
 from ibwire.sim.universe import InstrumentUniverse
 from ibwire.sim.working import Latency
 from ibwire.types import incoming, outgoing, structs
@@ -56,6 +69,12 @@ class Gateway:
         Starting cash of each account, USD.
     latency : Latency
         How long the gateway and its markets take.
+    conflate : bool
+        Tell changes of quotes together, at IB's cadence; False tells each at its time.
+    without_live : iterable of str
+        Symbols that have no live data, only delayed; `*` is all.
+    ticks : str
+        The text of a file of ticks that is the market of the instruments it names (see `ibwire.sim.tape`).
 
     Attributes
     ----------
@@ -63,6 +82,12 @@ class Gateway:
         The world.
     sessions : list of ClientSession
         The connected clients, oldest first.
+    bulletins : list of str
+        News bulletins of the day; `bulletin` adds one.
+    regulatory_snapshots : int
+        How many were taken; each costs 0.01 USD, which is not booked.
+    max_lines : int
+        Market data lines that one client may have.
 
     Notes
     -----
@@ -78,6 +103,9 @@ class Gateway:
         start_ns: int = DEFAULT_START_NS,
         cash: Decimal = DEFAULT_CASH,
         latency: Latency | None = None,
+        conflate: bool = True,
+        without_live: Iterable[str] = (),
+        ticks: str = "",
     ) -> None:
         if not accounts:
             raise ValueError("a gateway needs at least one account")
@@ -85,7 +113,12 @@ class Gateway:
             raise ValueError(f"ticks_per_s must be in 1..{MAX_TICKS_PER_S}, not {ticks_per_s}")
         self.clock = VirtualClock(start_ns)
         self.universe = InstrumentUniverse(seed, start_ns)
-        self.market = Market(self.clock, seed, ticks_per_s)
+        tape = Tape(ticks, self.universe).quotes if ticks else None
+        self.market = Market(self.clock, seed, ticks_per_s, tape)
+        self.conflate, self.without_live = conflate, frozenset(without_live)
+        self.bulletins: list[str] = []
+        self.regulatory_snapshots = 0
+        self.max_lines = on_market.MAX_LINES
         self.accounts = {code: SimAccount(self.market.mark_price, code, cash) for code in accounts}
         self.trading_account = self.accounts[accounts[0]]
         self.engine = MatchingEngine(
@@ -179,6 +212,13 @@ class Gateway:
         """Return the commission reported so far for an order and its currency, None before the first report."""
         return self._fees.get(permId)
 
+    def bulletin(self, text: str) -> None:
+        """Send a news bulletin to every client that asked for them."""
+        self.bulletins.append(text)
+        for session in self.sessions:
+            if session.has_feed(news.BULLETINS, 0):
+                session.send(incoming.UpdateNewsBulletin(len(self.bulletins), 1, text, "SIM"))
+
     # -- orders ------------------------------------------------------------------------------------------------------
 
     def _on_order(self, event: OrderEvent) -> None:
@@ -220,10 +260,6 @@ def _req_soft_dollar_tiers(session: ClientSession, message: outgoing.ReqSoftDoll
     session.send(incoming.SoftDollarTiers(message.reqId, []))
 
 
-def _req_news_providers(session: ClientSession, message: outgoing.ReqNewsProviders) -> None:
-    session.send(incoming.NewsProviders([]))
-
-
 def _req_user_info(session: ClientSession, message: outgoing.ReqUserInfo) -> None:
     session.send(incoming.UserInfo(message.reqId, ""))
 
@@ -238,6 +274,11 @@ def _verify_and_auth_request(session: ClientSession, message: object) -> None:
 
 _HANDLERS: Handlers = {
     **on_market.HANDLERS,
+    **on_streams.HANDLERS,
+    **on_history.HANDLERS,
+    **options.HANDLERS,
+    **scanner.HANDLERS,
+    **news.HANDLERS,
     **on_contracts.HANDLERS,
     **on_orders.HANDLERS,
     **on_account.HANDLERS,
@@ -246,7 +287,6 @@ _HANDLERS: Handlers = {
     outgoing.ReqCurrentTimeInMillis: _req_current_time_in_millis,
     outgoing.ReqFamilyCodes: _req_family_codes,
     outgoing.ReqSoftDollarTiers: _req_soft_dollar_tiers,
-    outgoing.ReqNewsProviders: _req_news_providers,
     outgoing.ReqUserInfo: _req_user_info,
     outgoing.VerifyRequest: _verify_request,
     outgoing.VerifyMessage: _verify_request,

@@ -146,5 +146,3 @@ def third_friday(year: int, month: int) -> date:
     """Return the usual expiry day of a month."""
     first = date(year, month, 1)
     return first + timedelta(days=(4 - first.weekday()) % 7 + 14)
-
-

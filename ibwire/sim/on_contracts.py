@@ -6,12 +6,19 @@ from decimal import Decimal
 
 from ibwire.sim import replies
 from ibwire.sim.client import ClientSession, Handlers
-from ibwire.sim.instruments import ContractQuery
+from ibwire.sim.instruments import ContractQuery, Instrument
 from ibwire.sim.on_market import BBO_EXCHANGE
 from ibwire.sim.reference import US_STOCK_EXCHANGES
 from ibwire.types import incoming, outgoing, structs
 
-_DERIVATIVES = ["OPT"]
+_DERIVATIVES = {"STK": ["CFD", "OPT"], "IND": ["FUT", "OPT"]}
+_DEPTH = (
+    ("STK", "ARCA BATS BEX BYX CHX DRCTEDGE EDGEA IEX ISLAND MEMX NASDAQ NYSE PSX", "Deep2"),
+    ("FUT", "CBOT CME COMEX NYMEX", "Deep"),
+    ("OPT", "AMEX BOX CBOE ISE PHLX", "Deep"),
+    ("CASH", "IDEALPRO", "Deep"),
+    ("CRYPTO", "PAXOS", "Deep"),
+)
 
 
 def req_contract_details(session: ClientSession, message: outgoing.ReqContractDetails) -> None:
@@ -32,11 +39,11 @@ def req_matching_symbols(session: ClientSession, message: outgoing.ReqMatchingSy
             conId=item.conId,
             symbol=item.symbol,
             secType=item.secType,
-            primaryExchange=item.primaryExchange,
+            primaryExchange=item.primaryExchange or item.exchange,
             currency=item.currency,
             description=item.longName,
         )
-        hits.append(structs.ContractDescription(contract, list(_DERIVATIVES)))
+        hits.append(structs.ContractDescription(contract, list(_DERIVATIVES.get(item.secType, []))))
     session.send(incoming.SymbolSamples(message.reqId, hits))
 
 
@@ -44,9 +51,10 @@ def req_sec_def_opt_params(session: ClientSession, message: outgoing.ReqSecDefOp
     """The listed options of a stock or index; options on futures do not exist here."""
     reqId = message.reqId
     under = session.gateway.universe.by_con_id(message.underlyingConId)
-    query = ContractQuery(symbol=message.underlyingSymbol, secType="OPT")
-    found = () if message.futFopExchange else session.gateway.universe.find(query)
-    if under is None or not found:
+    found: tuple[Instrument, ...] = ()
+    if under is not None and not message.futFopExchange and message.underlyingSymbol in ("", under.symbol):
+        found = session.gateway.universe.find(ContractQuery(symbol=under.symbol, secType="OPT"))
+    if under is None or not found or message.underlyingSecType not in ("", under.secType):
         session.error(reqId, 200, "No option chain fits this underlying")
         return
     first = found[0]
@@ -85,7 +93,17 @@ def req_smart_components(session: ClientSession, message: outgoing.ReqSmartCompo
     session.send(incoming.SmartComponents(message.reqId, components))
 
 
+def req_mkt_depth_exchanges(session: ClientSession, message: outgoing.ReqMktDepthExchanges) -> None:
+    rows = [
+        structs.DepthMktDataDescription(exchange, secType, "", service, None)
+        for secType, exchanges, service in _DEPTH
+        for exchange in exchanges.split()
+    ]
+    session.send(incoming.MktDepthExchanges(rows))
+
+
 HANDLERS: Handlers = {
+    outgoing.ReqMktDepthExchanges: req_mkt_depth_exchanges,
     outgoing.ReqContractDetails: req_contract_details,
     outgoing.ReqMatchingSymbols: req_matching_symbols,
     outgoing.ReqSecDefOptParams: req_sec_def_opt_params,

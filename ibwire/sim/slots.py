@@ -1,9 +1,9 @@
 """What happens inside one slot of a path: the changes that make its bar true, evenly busy, in time order.
 
-A slot has `groups` groups of a quote move, a change of size and a trade. The bid stands at the node's open in the first
-group, at its close in the last, and at its high and low in two between; trades are at the bid or the ask, one at the ask
-while the bid is at its high, one at the bid while it is at its low. So with a spread of s the trades of a slot have
-high + s and low, and open and close on the side that `open_side` and `close_side` say.
+A slot has `groups` groups of a quote move, a change of size and a trade. The bid stands at the node's open in the
+first group, at its close in the last, and at its high and low in two between; trades are at the bid or the ask, one at
+the ask while the bid is at its high, one at the bid while it is at its low. So with a spread of s the trades of a slot
+have high + s and low, and open and close on the side that `open_side` and `close_side` say.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def bids(r: int, node: Node, groups: int) -> tuple[list[int], int, int]:
 
 
 def events(shape: Shape, node: Node, start_s: int, spread: int) -> list[Event]:
-    """Return what happens in the slot that begins at `start_s`, in time order, times strictly rising between moments."""
+    """Return what happens in the slot that begins at `start_s`, in time order; moments have different times."""
     key, slot_s, groups, quoted, traded = shape
     head = mix(key ^ start_s * _A)
     prices, high_at, low_at = bids(head, node, groups)

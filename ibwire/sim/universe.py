@@ -47,6 +47,9 @@ class InstrumentUniverse:
             "OPT": self._options,
             "IND": self._indexes,
             "CRYPTO": self._coins,
+            "CONTFUT": self._continuous,
+            "FUT+CONTFUT": lambda query: (*self._futures(query), *self._continuous(query)),
+            "CFD": self._cfds,
         }
         self._register_known()
 
@@ -79,14 +82,21 @@ class InstrumentUniverse:
         return ((ZERO, step),) if step is not None else None
 
     def search(self, pattern: str) -> tuple[Instrument, ...]:
-        """Return known stocks whose symbol or name contains `pattern` (for reqMatchingSymbols), at most 16."""
-        wanted = pattern.upper()
-        hits = (
-            item
-            for symbol in sorted(reference.STOCKS)
-            if wanted in symbol or wanted in reference.STOCKS[symbol].name
-            for item in self.find(ContractQuery(symbol=symbol, secType="STK"))
-        )
+        """Return known instruments whose symbol or name contains `pattern` (for reqMatchingSymbols), at most 16.
+
+        Symbols that begin with it come first; a pattern that is nobody's but could be a symbol finds that stock.
+        """
+        wanted = pattern.strip().upper()
+        if not wanted:
+            return ()
+        hits: list[Instrument] = []
+        for secType, table in (("STK", reference.STOCKS), ("IND", reference.INDEXES), ("CRYPTO", reference.COINS)):
+            for symbol in sorted(table):
+                if wanted in symbol or wanted in table[symbol].name.upper():
+                    hits += self.find(ContractQuery(symbol=symbol, secType=secType))
+        hits.sort(key=lambda item: (item.symbol != wanted, not item.symbol.startswith(wanted)))
+        if not hits and wanted.isalnum() and _SYMBOL.fullmatch(wanted):
+            hits += self.find(ContractQuery(symbol=wanted, secType="STK"))
         return tuple(hits)[:16]
 
     # -- builders, one per security type -----------------------------------------------------------------------------
@@ -220,6 +230,32 @@ class InstrumentUniverse:
             spread_steps=1,
         )
 
+    def _continuous(self, query: ContractQuery) -> Iterable[Instrument]:
+        """The front month under the name of the whole series; it cannot be traded."""
+        if query.lastTradeDateOrContractMonth:
+            return
+        for front in list(self._futures(replace(query, localSymbol="")))[:1]:
+            yield replace(front, secType="CONTFUT", localSymbol=front.symbol, tradable=False, orderTypes="")
+
+    def _cfds(self, query: ContractQuery) -> Iterable[Instrument]:
+        """A stock's CFD: its quotes are the stock's, to which a gateway re-routes."""
+        for under in self._stocks(query):
+            conId = derived_con_id("CFD", under.symbol, under.currency)
+            exchange = under.primaryExchange
+            yield replace(
+                under,
+                conId=conId,
+                secType="CFD",
+                exchange="SMART",
+                primaryExchange="",
+                validExchanges="SMART",
+                underConId=under.conId,
+                underSymbol=under.symbol,
+                underSecType="STK",
+                stockType="",
+                marketName=exchange,
+            )
+
     def _options(self, query: ContractQuery) -> Iterable[Instrument]:
         query = _with_osi(query)
         underType = "IND" if query.symbol in reference.INDEXES else "STK"
@@ -230,9 +266,9 @@ class InstrumentUniverse:
         rights = [query.right[0]] if query.right else ["C", "P"]
         grid = 5 if under.base_steps > 5_000 else 1
         centre = under.base_steps // 100 // grid * grid
-        strikes = [query.strike] if query.strike else [Decimal(centre + k * grid) for k in (-2, -1, 0, 1, 2)]
+        strikes = [query.strike] if query.strike else [Decimal(centre + k * grid) for k in range(-10, 11)]
         wanted = query.lastTradeDateOrContractMonth.split(" ")[0]
-        for expiry in self._expiries(wanted, reference.MONTH_LETTERS, listed=2):
+        for expiry in self._expiries(wanted, reference.MONTH_LETTERS, listed=4):
             for strike in strikes:
                 # Strikes stand on whole or half units, up to four times the price.
                 doubled = EXACT.multiply(strike, Decimal(2))

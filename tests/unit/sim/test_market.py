@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -163,7 +164,7 @@ def test_changes_of_a_period_come_together_and_are_the_same() -> None:
     world.market.watch(aapl, take, NS_PER_S // 4)
     world.run(10.0)
     assert together == seen[: len(together)] and len(seen) - len(together) < 20
-    assert {later - earlier for earlier, later in zip(calls, calls[1:], strict=False)} == {NS_PER_S // 4}
+    assert {later - earlier for earlier, later in pairwise(calls)} == {NS_PER_S // 4}
     alone, apart = World(), list[TickChange]()
     alone.market.watch(aapl, lambda _, changes: apart.extend(changes), NS_PER_S // 4)
     alone.run(10.0)

@@ -62,7 +62,7 @@ def test_option_by_fields_and_by_osi_symbol() -> None:
     difference = call.price(call.base_steps) - put.price(put.base_steps)
     assert abs(difference - (Decimal("187.42") - 190)) < Decimal("0.05")
     assert call.base_steps > 3
-    assert len(UNIVERSE.find(ContractQuery(symbol="AAPL", secType="OPT"))) == 20
+    assert len(UNIVERSE.find(ContractQuery(symbol="AAPL", secType="OPT"))) == 168
 
 
 def test_index_and_coin() -> None:
