@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -142,17 +143,15 @@ class Series:
         if self.size_s >= _DAY:
             daily = [bar for span in spans if (bar := self.of_day(span, end_s)) is not None]
             return daily if self.size_s == _DAY else list(self._grouped(daily))
+        if length.unit != "S":
+            return [bar for span in spans for bar in self.of_session(span, end_s)]
         out: list[Bar] = []
-        for span in spans:
-            out += self.of_session(span, end_s)
-        if length.unit == "S":
-            left, kept = length.number, []
-            for bar in reversed(out):
-                if left <= 0:
-                    break
-                kept.append(bar)
-                left -= min(bar.end_s, end_s) - bar.start_s
-            out = kept[::-1]
+        left_s = length.number
+        for span in reversed(spans):
+            start_s, stop_s = self.bounds(span)
+            since_s = min(stop_s, end_s) - left_s
+            out = self.of_session(span, end_s, since_s) + out
+            left_s -= min(stop_s, end_s) - start_s
         return out
 
     def of_day(self, span: Span, end_s: int) -> Bar | None:
@@ -160,9 +159,10 @@ class Series:
         start_s, stop_s = self.bounds(span)
         return self.over(span, start_s, stop_s, end_s)
 
-    def of_session(self, span: Span, end_s: int) -> list[Bar]:
-        """Return a session's bars that begin before `end_s`."""
+    def of_session(self, span: Span, end_s: int, since_s: int = 0) -> list[Bar]:
+        """Return a session's bars that begin before `end_s` and end after `since_s`."""
         edges = self.edges(span)
+        edges = edges[max(bisect_right(edges, since_s) - 1, 0) :]
         quotes = self.quotes
         whole = [edge for edge in edges if edge <= end_s]
         out: list[Bar] = []

@@ -55,6 +55,7 @@ KEEP: dict[str, Callable[..., list[Any]]] = {
     "accountSummary": lambda reqId, account, tag, value, currency: [reqId, account, tag, value, currency],
     "accountSummaryEnd": lambda reqId: [reqId],
     "currentTime": lambda time: [time],
+    "historicalDataEnd": lambda reqId, start, end: [reqId, start, end],
 }
 
 
@@ -141,7 +142,7 @@ class Tour:
         client.reqAccountSummary(104, "All", "NetLiquidation,TotalCashValue")
         self.until("accountSummaryEnd")
         client.reqHistoricalData(105, aapl, "", "1 D", "1 hour", "TRADES", 1, 1, False, [])
-        self.until("error", lambda fields: fields[0] == 105)
+        self.until("historicalDataEnd")
         client.reqCurrentTime()
         self.until("currentTime")
 

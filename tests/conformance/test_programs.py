@@ -42,7 +42,7 @@ Sequences = dict[str, list[Any]]
 
 # What each release announces, and so agrees on with a gateway of version 225.
 AGREED = {"9.81.1": 157, "10.19.4": 176, "10.30.1": 187, "10.37.2": 203, "10.46.1": 225}
-STREAMS = {"31", "32"}
+STREAMS = {"31", "32", "33", "34", "35"}
 # Ticks that a line need not have while it is looked at.
 LATER = {"tickString 45", "tickPrice 6", "tickPrice 7"}
 # Arguments that depend on when something happened.
@@ -52,6 +52,7 @@ MASKED = {
     "updateAccountTime": {"arg0"},
     "orderStatus": {"avgFillPrice", "lastFillPrice", "mktCapPrice"},
     "position": {"arg3"},
+    "histogramData": {"arg1"},
     "error": {"errorTime", "errorString"},
 }
 # The first protobuf release hands on sizes as text; ours are decimals, as in the next.

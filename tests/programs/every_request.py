@@ -34,6 +34,7 @@ SINCE = {
 }
 BROKEN = {("reqWshEventData", (10, 30))}  # this release raises TypeError for lack of a constant
 NOTICES = (2104, 2106, 2158)
+TOO_OLD = 503
 NAMES = {  # parameters of callbacks that are worth a name here; of the others the position is the name
     "tickPrice": ("reqId", "tickType", "price", "attrib"),
     "tickSize": ("reqId", "tickType", "size"),
@@ -80,7 +81,8 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
             def fits(line: "dict[str, Any]") -> bool:
                 if line["name"] == "error":
                     code = int(line["args"]["errorCode"]["n"])
-                    return line["id"] == reqId and code not in NOTICES
+                    # What the client itself refuses, because the server is too old, may name no request.
+                    return code == TOO_OLD or (line["id"] == reqId and code not in NOTICES)
                 return line["name"] in names and line["id"] in (None, reqId)
 
             if self.trace.wait(fits, since) is None:
@@ -154,21 +156,21 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         self.ask("reqMktData", 31, apple, "", False, False, [], reqId=31, ends="tickGeneric")
         self.tell("cancelMktData", 31)
         self.ask("reqMktData", 32, apple, "", True, False, [], reqId=32, ends="tickSnapshotEnd")
-        self.ask("reqMktDepth", 33, apple, 5, False, [], reqId=33, ends="updateMktDepth")
-        self.tell("cancelMktDepth", 33, False)
+        self.ask("reqMktDepth", 33, apple, 5, True, [], reqId=33, ends="updateMktDepthL2")
+        self.tell("cancelMktDepth", 33, True)
         self.ask("reqRealTimeBars", 34, apple, 5, "TRADES", True, [], reqId=34, ends="realtimeBar")
         self.tell("cancelRealTimeBars", 34)
         self.ask("reqTickByTickData", 35, apple, "Last", 0, False, reqId=35, ends="tickByTickAllLast")
         self.tell("cancelTickByTickData", 35)
-        self.ask("calculateImpliedVolatility", 36, apple, 5.0, 190.0, [], reqId=36, ends="tickOptionComputation")
+        self.ask("calculateImpliedVolatility", 36, call(), 5.0, 190.0, [], reqId=36, ends="tickOptionComputation")
         self.tell("cancelCalculateImpliedVolatility", 36)
-        self.ask("calculateOptionPrice", 37, apple, 0.3, 190.0, [], reqId=37, ends="tickOptionComputation")
+        self.ask("calculateOptionPrice", 37, call(), 0.3, 190.0, [], reqId=37, ends="tickOptionComputation")
         self.tell("cancelCalculateOptionPrice", 37)
 
     def history(self) -> None:
         apple = stock()
         self.ask(
-            *("reqHistoricalData", 41, apple, "", "1 D", "1 hour", "TRADES", 1, 1, False, []),
+            *("reqHistoricalData", 41, apple, "20260228-00:00:00", "1 D", "1 hour", "TRADES", 1, 1, False, []),
             reqId=41,
             ends="historicalDataEnd",
         )
@@ -188,15 +190,15 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
 
     def others(self) -> None:
         scan = ScannerSubscription()
-        scan.instrument, scan.locationCode, scan.scanCode = "STK", "STK.US.MAJOR", "TOP_PERC_GAIN"
+        scan.instrument, scan.locationCode, scan.scanCode = "STK", "STK.US.MAJOR", "HIGH_OPEN_GAP"  # does not change while it is looked at
         self.ask("reqScannerParameters", ends="scannerParameters")
         self.ask("reqScannerSubscription", 51, scan, [], [], reqId=51, ends="scannerDataEnd")
         self.tell("cancelScannerSubscription", 51)
         self.ask("reqNewsProviders", ends="newsProviders")
         self.tell("reqNewsBulletins", True)
         self.tell("cancelNewsBulletins")
-        self.ask("reqNewsArticle", 52, "SIM", "SIM$1", [], reqId=52, ends="newsArticle")
-        self.ask("reqHistoricalNews", 53, APPLE, "SIM", "", "", 10, [], reqId=53, ends="historicalNewsEnd")
+        self.ask("reqNewsArticle", 52, "SIM", "SIM$40d7e.10", [], reqId=52, ends="newsArticle")
+        self.ask("reqHistoricalNews", 53, APPLE, "SIM", "", "20260227-20:00:00", 10, [], reqId=53, ends="historicalNewsEnd")
         self.ask("reqWshMetaData", 54, reqId=54, ends="wshMetaData")
         self.tell("cancelWshMetaData", 54)
         self.ask("reqWshEventData", 55, self.event_data(), reqId=55, ends="wshEventData")
@@ -243,8 +245,7 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         self.until("error", 3, None)
         self.tell("placeOrder", 4, stock("NOSUCH"), order("BUY", "MKT", 1))
         self.until("error", 4, None)
-        option = stock()
-        option.secType, option.lastTradeDateOrContractMonth, option.strike, option.right = "OPT", "20260320", 200.0, "C"
+        option = call()
         more = ("", "", False) if self.generation >= (10, 30) else ()
         self.ask("exerciseOptions", 61, option, 1, 1, ACCOUNT, 0, *more, reqId=61)
         self.ask("reqExecutions", 62, ExecutionFilter(), reqId=62, ends="execDetailsEnd")
@@ -290,6 +291,12 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         names = [name for name, _ in inspect.getmembers(EClient, inspect.isfunction) if not name.endswith("ProtoBuf")]
         wanted = {name for name in names if name.startswith(REQUESTS) or name in OTHERS}
         return sorted(wanted - self.called)
+
+
+def call() -> Any:
+    option = stock()
+    option.secType, option.lastTradeDateOrContractMonth, option.strike, option.right = "OPT", "20260320", 200.0, "C"
+    return option
 
 
 def callback(name: str) -> Any:

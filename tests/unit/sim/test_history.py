@@ -72,11 +72,12 @@ def test_every_bar_size_gives_bars(what: str) -> None:
 
 
 def test_times_as_text_as_seconds_and_as_days() -> None:
-    assert bars(Desk(), stock(), "1 hour", "2 D", formatDate=1, useRTH=1)[0].date == "20260227 09:30:00 US/Eastern"
-    assert bars(
-        Desk(server_version=157), stock(), "1 hour", "1 D", formatDate=1, useRTH=1, endDateTime="20260228 00:00:00"
-    )[1].date == ("20260227  10:00:00")
-    assert bars(Desk(), stock(), "1 hour", "2 D", formatDate=2, useRTH=1)[0].date == "1772202600"
+    desk = Desk()
+    desk.run(1.0)
+    assert bars(desk, stock(), "1 hour", "2 D", formatDate=1, useRTH=1)[0].date == "20260227 09:30:00 US/Eastern"
+    request = o.ReqHistoricalData(1, stock(), "20260228 00:00:00", "1 D", "1 hour", "TRADES", 1, 1)
+    assert Desk(server_version=157).ask(request)[0].bars[1].date == "20260227  10:00:00"
+    assert bars(desk, stock(), "1 hour", "2 D", formatDate=2, useRTH=1)[0].date == "1772202600"
     assert [bar.date for bar in bars(Desk(), stock(), "1 day", "3 D", useRTH=1, endDateTime="20260301-00:00:00")] == [
         "20260225",
         "20260226",
@@ -229,6 +230,7 @@ def test_tick_requests_that_are_refused(changes: dict[str, Any], code: int) -> N
 
 def test_schedule_head_and_histogram() -> None:
     desk = Desk()
+    desk.run(1.0)
     schedule = desk.ask(o.ReqHistoricalData(1, stock(), "", "5 D", "1 day", "SCHEDULE", 1, 1))[0]
     assert schedule.timeZone == "US/Eastern" and len(schedule.sessions) == 5
     last = schedule.sessions[-1]
