@@ -74,7 +74,8 @@ def connect(target: str, **settings: Any) -> Client:
 
 
 def _embedded(settings: Settings) -> Any:
-    rate = {"rate": settings.ticks_per_s} if settings.ticks_per_s else {}
+    # A rate that was asked for is what comes: quotes are not gathered then.
+    rate = {"rate": settings.ticks_per_s, "conflate": False} if settings.ticks_per_s else {}
     return importlib.import_module(_SIM_SERVER).serve(seed=settings.seed, **rate)
 
 

@@ -414,6 +414,7 @@ def serve(
     accounts: Sequence[str] = (DEFAULT_ACCOUNT,),
     rate: int = DEFAULT_TICKS_PER_S,
     time_scale: float = 1.0,
+    conflate: bool = True,
 ) -> Server:
     """Start a simulated gateway on the loopback address and return it, listening.
 
@@ -431,6 +432,8 @@ def serve(
         Mean quote changes per second and instrument, 1..1,000,000.
     time_scale : float
         Virtual seconds per second.
+    conflate : bool
+        Tell changes of quotes together, at IB's cadence; False tells each at its time.
 
     Raises
     ------
@@ -439,4 +442,5 @@ def serve(
     ValueError
         If an argument is out of range.
     """
-    return Server(Gateway(seed, accounts=accounts, ticks_per_s=rate), port, server_version, time_scale)
+    gateway = Gateway(seed, accounts=accounts, ticks_per_s=rate, conflate=conflate)
+    return Server(gateway, port, server_version, time_scale)
