@@ -239,7 +239,7 @@ def test_a_way_of_working(program: str, version: str, tally: Tally) -> None:
 
 def quotes(server_version: int) -> bytes:
     """What a gateway sends to a client that looks at two stocks for a while."""
-    gateway = Gateway(seed=7, ticks_per_s=50)
+    gateway = Gateway(seed=7, ticks_per_s=50, conflate=False)
     session = gateway.connect("client", server_version)
     session.receive(outgoing.StartApi(1, ""))
     for reqId, symbol in enumerate(("AAPL", "MSFT"), 1):
