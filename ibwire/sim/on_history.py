@@ -308,8 +308,9 @@ def ticks_of(session: ClientSession, message: outgoing.ReqHistoricalTicks) -> ob
                     break
     else:
         end_ns = min(moment(message.endDateTime, item.timeZoneId) * NS_PER_S, now_ns)
+        every: list[ticks.Trade | ticks.BidAsk] = []
         for more in (2, 16, 128):  # how many of all ticks it may take to have enough of those asked for
-            every: list[ticks.Trade | ticks.BidAsk] = []
+            every = []
             for tick in ticks.before(quotes, end_ns, more * count, kind, head_s(item) * NS_PER_S):
                 if keeps(tick, every, message, item):
                     every.append(tick)

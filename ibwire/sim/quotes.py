@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple
 
 from ibwire.sim.clock import NS_PER_S, utc_date
@@ -24,7 +24,7 @@ DAY = 4  # an event: a new session; a: the close before it, b: its first price, 
 MAX_TICKS_PER_S = 1_000_000
 
 
-class TickKind(Enum):
+class TickKind(IntEnum):
     """What a tick change is about. Kinds with a price carry its size; *_SIZE and VOLUME are size only."""
 
     BID = auto()

@@ -190,7 +190,8 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
 
     def others(self) -> None:
         scan = ScannerSubscription()
-        scan.instrument, scan.locationCode, scan.scanCode = "STK", "STK.US.MAJOR", "HIGH_OPEN_GAP"  # does not change while it is looked at
+        # A scan whose order does not change while it is looked at.
+        scan.instrument, scan.locationCode, scan.scanCode = "STK", "STK.US.MAJOR", "HIGH_OPEN_GAP"
         self.ask("reqScannerParameters", ends="scannerParameters")
         self.ask("reqScannerSubscription", 51, scan, [], [], reqId=51, ends="scannerDataEnd")
         self.tell("cancelScannerSubscription", 51)
@@ -198,7 +199,8 @@ class Program(EWrapper, EClient):  # type: ignore[misc, unused-ignore]
         self.tell("reqNewsBulletins", True)
         self.tell("cancelNewsBulletins")
         self.ask("reqNewsArticle", 52, "SIM", "SIM$40d7e.10", [], reqId=52, ends="newsArticle")
-        self.ask("reqHistoricalNews", 53, APPLE, "SIM", "", "20260227-20:00:00", 10, [], reqId=53, ends="historicalNewsEnd")
+        until = "20260227-20:00:00"
+        self.ask("reqHistoricalNews", 53, APPLE, "SIM", "", until, 10, [], reqId=53, ends="historicalNewsEnd")
         self.ask("reqWshMetaData", 54, reqId=54, ends="wshMetaData")
         self.tell("cancelWshMetaData", 54)
         self.ask("reqWshEventData", 55, self.event_data(), reqId=55, ends="wshEventData")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_days_bar_is_the_sum_of_its_parts(contract: Contract, rate: int) -> No
             assert told(day)[4:] == summed(parts)[4:], size
         if size == "1 min":
             times = [int(bar.date) for bar in parts]
-            assert all(later - earlier == 60 for earlier, later in zip(times, times[1:], strict=False))
+            assert all(later - earlier == 60 for earlier, later in pairwise(times))
 
 
 @pytest.mark.parametrize("what", ["TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK"])
@@ -171,7 +172,7 @@ def test_history_and_live_meet_without_a_seam() -> None:
     desk.ask(o.ReqTickByTickData(1, stock(), "AllLast"), o.ReqTickByTickData(2, stock(), "BidAsk"))
     desk.ask(o.ReqRealTimeBars(3, stock(), 5, "TRADES", False))
     live = desk.run(20.0)
-    asked = {"startDateTime": "20260302-14:30:00", "numberOfTicks": 1000, "useRth": 0}
+    asked: dict[str, Any] = {"startDateTime": "20260302-14:30:00", "numberOfTicks": 1000, "useRth": 0}
     trades = desk.ask(o.ReqHistoricalTicks(4, stock(), whatToShow="TRADES", **asked))[0].ticks
     quotes = desk.ask(o.ReqHistoricalTicks(5, stock(), whatToShow="BID_ASK", **asked))[0].ticks
     streamed = of(i.TickByTick, live)
@@ -200,7 +201,7 @@ def test_ticks_before_an_end_are_the_last_ones() -> None:
 def test_middle_ticks_change_price() -> None:
     desk = Desk()
     ticks = desk.ask(o.ReqHistoricalTicks(1, pair(), "", "20260302-14:00:00", 100, "MIDPOINT", 0))[0].ticks
-    assert len(ticks) == 100 and all(a.price != b.price for a, b in zip(ticks, ticks[1:], strict=False))
+    assert len(ticks) == 100 and all(a.price != b.price for a, b in pairwise(ticks))
 
 
 @pytest.mark.parametrize(
