@@ -22,7 +22,7 @@ CONTRACTS = [stock(), pair(), option(), future(), coin()]
 def bars(
     desk: Desk, contract: Contract, size: str, duration: str, what: str = "MIDPOINT", **more: Any
 ) -> list[BarData]:
-    fields = {"useRTH": 0, "formatDate": 2, "endDateTime": ""} | more
+    fields: dict[str, Any] = {"useRTH": 0, "formatDate": 2, "endDateTime": ""} | more
     request = o.ReqHistoricalData(
         1, contract, barSizeSetting=size, durationStr=duration, whatToShow=what, keepUpToDate=False, **fields
     )
