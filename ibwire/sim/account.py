@@ -156,15 +156,17 @@ class SimAccount:
         self._cash: dict[str, Decimal] = {BASE_CURRENCY: cash}
         self._positions: dict[int, Position] = {}
         self._orders: dict[int, _OrderTotal] = {}
+        self._history: list[Fill] = []
 
     # -- fills -------------------------------------------------------------------------------------------------------
 
     def apply(self, fill: Fill) -> Charge:
         """Book one execution and return what it cost and realised."""
+        self._history.append(fill)
         instrument = fill.order.instrument
         with localcontext(EXACT):
             value = fill.qty * fill.price * instrument.unit_multiplier
-            commission = self._charge(fill.order.permId, instrument.secType, fill.qty, value)
+            commission = self._charge(fill.order.number or fill.order.permId, instrument.secType, fill.qty, value)
             position = self._positions.setdefault(instrument.conId, Position(instrument))
             signed = fill.qty if fill.order.request.action == BUY else -fill.qty
             realized = self._book(position, signed, value, commission)
@@ -172,9 +174,19 @@ class SimAccount:
             position.realized += realized or ZERO
         return Charge(commission, instrument.currency, None if realized is None else cents(realized))
 
-    def _charge(self, permId: int, secType: str, quantity: Decimal, value: Decimal) -> Decimal:
+    def revert(self, fill: Fill) -> None:
+        """Take an execution out of the book again, as if it had never been: the rest is booked anew."""
+        self._history = [entry for entry in self._history if entry.execId != fill.execId]
+        history, self._history = self._history, []
+        self._cash = {BASE_CURRENCY: self.start_cash}
+        self._positions.clear()
+        self._orders.clear()
+        for entry in history:
+            self.apply(entry)
+
+    def _charge(self, number: int, secType: str, quantity: Decimal, value: Decimal) -> Decimal:
         """Return this piece's part of the order's commission: the minimum is per order, not per piece."""
-        total = self._orders.setdefault(permId, _OrderTotal())
+        total = self._orders.setdefault(number, _OrderTotal())
         total.quantity += quantity
         total.value += value
         due = TARIFFS[secType].total(total.quantity, total.value)

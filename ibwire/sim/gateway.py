@@ -35,14 +35,13 @@ from ibwire.sim import (
 from ibwire.sim.account import DEFAULT_ACCOUNT, DEFAULT_CASH, SimAccount
 from ibwire.sim.client import NS_PER_MS, ClientSession, Handlers
 from ibwire.sim.clock import DEFAULT_START_NS, NS_PER_S, VirtualClock
-from ibwire.sim.exact import EXACT, ZERO
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.market import DEFAULT_TICKS_PER_S, MAX_TICKS_PER_S, Market
 from ibwire.sim.matching import MatchingEngine
 from ibwire.sim.orders import Commission, Fill, OrderEvent
 from ibwire.sim.tape import Tape
 from ibwire.sim.universe import InstrumentUniverse
-from ibwire.sim.working import Latency
+from ibwire.sim.working import Latency, Manners
 from ibwire.types import incoming, outgoing, structs
 
 FARM_NOTICES = (
@@ -60,7 +59,7 @@ class Gateway:
     seed : int
         Decides every price, delay and split.
     accounts : sequence of str
-        Account codes of the login, at least one. Orders are booked in the first; the others stay empty.
+        Account codes of the login, at least one. With several, every order must name one.
     ticks_per_s : int
         Mean quote changes per second of virtual time and instrument.
     start_ns : int
@@ -69,17 +68,22 @@ class Gateway:
         Starting cash of each account, USD.
     latency : Latency
         How long the gateway and its markets take.
-    conflate : bool
-        Tell changes of quotes together, at IB's cadence; False tells each at its time.
-    without_live : iterable of str
-        Symbols that have no live data, only delayed; `*` is all.
-    ticks : str
-        The text of a file of ticks that is the market of the instruments it names (see `ibwire.sim.tape`).
+    manners : Manners
+        Which of the things that real gateways do by turns this one does.
+    master_client_id : int
+        The client that hears of every client's orders; None for none.
+    read_only : bool
+        Orders and open-order requests are refused with message 321.
 
     Attributes
     ----------
     clock, universe, market, engine, accounts
         The world.
+    force : Force
+        Makes things happen to orders that a scenario wants (see `ibwire.sim.forcing`).
+    order_filter : callable or None
+        `order_filter(session, event, messages)` returns what is to be sent instead: (delay in ns, message) pairs. So
+        what orders cause can be delayed, dropped, doubled, reordered or changed.
     sessions : list of ClientSession
         The connected clients, oldest first.
     bulletins : list of str
@@ -103,9 +107,9 @@ class Gateway:
         start_ns: int = DEFAULT_START_NS,
         cash: Decimal = DEFAULT_CASH,
         latency: Latency | None = None,
-        conflate: bool = True,
-        without_live: Iterable[str] = (),
-        ticks: str = "",
+        manners: Manners | None = None,
+        master_client_id: int | None = None,
+        read_only: bool = False,
     ) -> None:
         if not accounts:
             raise ValueError("a gateway needs at least one account")
@@ -122,12 +126,14 @@ class Gateway:
         self.accounts = {code: SimAccount(self.market.mark_price, code, cash) for code in accounts}
         self.trading_account = self.accounts[accounts[0]]
         self.engine = MatchingEngine(
-            self.clock, self.market, self.trading_account, self._on_order, seed=seed, latency=latency
+            self.clock, self.market, self.accounts, self._on_order, seed=seed, latency=latency, manners=manners
         )
+        self.force = self.engine.force
+        self.master_client_id = master_client_id
+        self.read_only = read_only
+        self.order_filter: on_orders.OrderFilter | None = None
         self.commissions: dict[str, Commission] = {}
         self.sessions: list[ClientSession] = []
-        self._fees: dict[int, tuple[Decimal, str]] = {}
-        self._perm_ids: dict[str, int] = {}
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
@@ -179,7 +185,7 @@ class Gateway:
         session.send(incoming.NextValidId(self.engine.next_valid_id(message.clientId)))
         for code, text in FARM_NOTICES:
             session.error(-1, code, text)
-        for open_order in on_orders.open_orders(self, self.engine.open_orders(message.clientId)):
+        for open_order in on_orders.open_orders(self.engine.open_orders(message.clientId)):
             session.send(open_order)
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -208,30 +214,14 @@ class Gateway:
         """Return an account by its code; empty means the first."""
         return self.accounts.get(code) if code else self.trading_account
 
-    def fees(self, permId: int) -> tuple[Decimal, str] | None:
-        """Return the commission reported so far for an order and its currency, None before the first report."""
-        return self._fees.get(permId)
-
-    def bulletin(self, text: str) -> None:
-        """Send a news bulletin to every client that asked for them."""
-        self.bulletins.append(text)
-        for session in self.sessions:
-            if session.has_feed(news.BULLETINS, 0):
-                session.send(incoming.UpdateNewsBulletin(len(self.bulletins), 1, text, "SIM"))
-
     # -- orders ------------------------------------------------------------------------------------------------------
 
     def _on_order(self, event: OrderEvent) -> None:
-        if isinstance(event, Fill):
-            self._perm_ids[event.execId] = event.order.permId
-        elif isinstance(event, Commission):
+        if isinstance(event, Commission):
             self.commissions[event.execId] = event
-            permId = self._perm_ids[event.execId]
-            so_far = self._fees.get(permId, (ZERO, event.currency))[0]
-            self._fees[permId] = (EXACT.add(so_far, event.commission), event.currency)
-        clientId = on_orders.client_of(event)
+        hearers = (on_orders.client_of(event), self.master_client_id)
         for session in tuple(self.sessions):
-            if session.clientId == clientId:
+            if session.clientId is not None and session.clientId in hearers:
                 on_orders.tell(session, event)
             if isinstance(event, Fill):
                 session.after_fill(event)

@@ -16,21 +16,52 @@ BUY, SELL = "BUY", "SELL"
 SIDES = {BUY: "BOT", SELL: "SLD"}
 
 # The wire's own status words, as far as this gateway uses them.
+API_PENDING = "ApiPending"
+PENDING_SUBMIT = "PendingSubmit"
 PENDING_CANCEL = "PendingCancel"
+API_CANCELLED = "ApiCancelled"
 PRE_SUBMITTED = "PreSubmitted"
 SUBMITTED = "Submitted"
 CANCELLED = "Cancelled"
 FILLED = "Filled"
 INACTIVE = "Inactive"
-DONE = frozenset({CANCELLED, FILLED, INACTIVE})
+# Why an accepted order is not at its market, as `whyHeld` says it; several are joined by commas.
+CHILD, TRIGGER, LOCATE = "child", "trigger", "locate"
+ON_REQUEST = "Cancelled on request"  # the reason of an order that somebody cancelled
+MANUAL_CLIENT = 0  # orders typed into the gateway's own window belong to client 0, with order id 0 until bound
 
 LIQUIDITY_ADDED = 1
 LIQUIDITY_REMOVED = 2
 
 
+PRICE_CONDITION, TIME_CONDITION = 1, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One order condition. `conjunction` ties it to the next one: True is and, False is or; and binds closer.
+
+    A price condition has `instrument`, `price` and `triggerMethod`, a time condition `time_ns`; `problem` says why the
+    condition cannot be taken.
+    """
+
+    condType: int
+    isMore: bool = True
+    conjunction: bool = True
+    instrument: Instrument | None = None
+    price: Decimal = ZERO
+    triggerMethod: int = 0
+    time_ns: int = 0
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """One placeOrder as matching sees it; `instrument` is None when no single contract fits."""
+    """One placeOrder as matching sees it; `instrument` is None when no single contract fits.
+
+    `good_till_ns` and `good_after_ns` are 0 when not given and -1 when their text names no time. `extras` are the names
+    of the attributes that are set and that this gateway does not work (`refusals.ATTRIBUTES`).
+    """
 
     clientId: int
     orderId: int
@@ -45,11 +76,32 @@ class OrderRequest:
     transmit: bool = True
     whatIf: bool = False
     tag: object = None
+    auxPrice: Decimal | None = None
+    trailStopPrice: Decimal | None = None
+    trailingPercent: Decimal | None = None
+    lmtPriceOffset: Decimal | None = None
+    triggerMethod: int = 0
+    cashQty: Decimal | None = None
+    outsideRth: bool = False
+    good_till_ns: int = 0
+    good_after_ns: int = 0
+    parentId: int = 0
+    ocaGroup: str = ""
+    ocaType: int = 0
+    conditions: tuple[Condition, ...] = ()
+    conditionsIgnoreRth: bool = False
+    conditionsCancelOrder: bool = False
+    extras: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OrderSnapshot:
-    """An order at one moment. `avgFillPrice` and `lastFillPrice` are 0 before the first fill."""
+    """An order at one moment; nobody changes it. `avgFillPrice` and `lastFillPrice` are 0 before the first fill.
+
+    `permId` is what clients are told, 0 while it is late; `number` is the gateway's own and always there. `stopPrice`
+    is where a stop or trailing order stands, None for others. `reason` says why an order ended or was refused.
+    `commission` is what was reported so far, in the instrument's currency; `manual` tells an order typed in by hand.
+    """
 
     request: OrderRequest
     instrument: Instrument
@@ -62,6 +114,17 @@ class OrderSnapshot:
     lastFillPrice: Decimal
     placed_ns: int
     changed_ns: int
+    number: int = 0
+    whyHeld: str = ""
+    mktCapPrice: Decimal = ZERO
+    reason: str = ""
+    warning: str = ""
+    ocaGroup: str = ""
+    ocaType: int = 0
+    stopPrice: Decimal | None = None
+    commission: Decimal | None = None
+    parentPermId: int = 0
+    manual: bool = False
 
     @property
     def clientId(self) -> int:
@@ -74,7 +137,7 @@ class OrderSnapshot:
         return self.request.orderId
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
     """The order has a permId. A `StatusChange` follows at once."""
 
@@ -82,7 +145,7 @@ class Accepted:
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Modified:
     """A modify took effect (`order` has the new values). A `StatusChange` with the unchanged status follows."""
 
@@ -90,7 +153,7 @@ class Modified:
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StatusChange:
     """openOrder and orderStatus are due."""
 
@@ -99,8 +162,30 @@ class StatusChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """A message about an order that stays live (399, 2109, ...)."""
+
+    order: OrderSnapshot
+    code: int
+    text: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An order typed in by hand got an API order id; orderBound is due."""
+
+    order: OrderSnapshot
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. `qty` > 0; `cumQty` and `avgPrice` include it."""
+    """One execution. `qty` > 0 (0 when it was busted); `cumQty` and `avgPrice` include it.
+
+    A correction has the execId of the fill it replaces but for the digits after the last dot, and `replaces` names that
+    fill.
+    """
 
     execId: str
     order: OrderSnapshot
@@ -112,6 +197,7 @@ class Fill:
     lastLiquidity: int
     exchange: str
     time_ns: int
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +256,20 @@ class WhatIf:
     maint_margin_change: Decimal
     equity_change: Decimal = ZERO
     time_ns: int = 0
+    account: str = ""
+    warning: str = ""
 
 
-OrderEvent = Accepted | Modified | StatusChange | Fill | Commission | Cancelled | Rejected | CancelRefused | WhatIf
+OrderEvent = (
+    Accepted
+    | Modified
+    | StatusChange
+    | Warned
+    | Bound
+    | Fill
+    | Commission
+    | Cancelled
+    | Rejected
+    | CancelRefused
+    | WhatIf
+)

@@ -6,29 +6,38 @@ the fields that the gateway decides laid over it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from ibwire.sim.account import MAINTENANCE_SHARE, PortfolioItem, SimAccount
+from ibwire.sim.account import BASE_CURRENCY, MAINTENANCE_SHARE, PortfolioItem, SimAccount
 from ibwire.sim.clock import utc_text, zoned_text
 from ibwire.sim.exact import EXACT, ZERO, cents
 from ibwire.sim.instruments import ContractQuery, Instrument
+from ibwire.sim.opening import parse_time
 from ibwire.sim.orders import (
     CANCELLED,
     FILLED,
+    INACTIVE,
+    ON_REQUEST,
     PRE_SUBMITTED,
+    PRICE_CONDITION,
+    TIME_CONDITION,
     Commission,
+    Condition,
     Fill,
     OrderRequest,
     OrderSnapshot,
     WhatIf,
 )
+from ibwire.sim.refusals import ATTRIBUTES, TRAIL_TYPES
 from ibwire.types import incoming, outgoing, structs
 
 # Below this version times carry two spaces and no zone.
 ZONED_TIMES = 173
 NO_REQUEST = -1
+_DEFAULT_ORDER = structs.Order()
 _NOT_SET = 1.7976931348623157e308
 _RIGHTS = {"CALL": "C", "PUT": "P", "C": "C", "P": "P"}
 _NO_RIGHT = frozenset({"", "?", "0"})
@@ -123,8 +132,13 @@ def time_text(time_ns: int, server_version: int) -> str:
 # ---------------------------------------------------------------------------------------------- orders
 
 
-def order_request(message: outgoing.PlaceOrder, clientId: int, instrument: Instrument | None) -> OrderRequest:
-    """A placeOrder as matching sees it; the message itself is the tag."""
+Find = Callable[[structs.Contract], Instrument | None]
+
+
+def order_request(
+    message: outgoing.PlaceOrder, clientId: int, instrument: Instrument | None, find: Find, now_ns: int
+) -> OrderRequest:
+    """A placeOrder as matching sees it; the message itself is the tag. `find` looks up what a condition names."""
     order = message.order
     return OrderRequest(
         clientId=clientId,
@@ -140,7 +154,56 @@ def order_request(message: outgoing.PlaceOrder, clientId: int, instrument: Instr
         transmit=order.transmit,
         whatIf=order.whatIf,
         tag=message,
+        auxPrice=decimal_of(order.auxPrice),
+        trailStopPrice=decimal_of(order.trailStopPrice),
+        trailingPercent=decimal_of(order.trailingPercent),
+        lmtPriceOffset=decimal_of(order.lmtPriceOffset),
+        triggerMethod=order.triggerMethod,
+        cashQty=decimal_of(order.cashQty),
+        outsideRth=order.outsideRth,
+        good_till_ns=_time(order.goodTillDate, now_ns) if order.tif == "GTD" else 0,
+        good_after_ns=_time(order.goodAfterTime, now_ns),
+        parentId=order.parentId,
+        ocaGroup=order.ocaGroup,
+        ocaType=order.ocaType,
+        conditions=tuple(_condition(condition, find, now_ns) for condition in order.conditions),
+        conditionsIgnoreRth=order.conditionsIgnoreRth,
+        conditionsCancelOrder=order.conditionsCancelOrder,
+        extras=tuple(name for name in ATTRIBUTES if not _is_unset(name, getattr(order, name))),
     )
+
+
+def _time(text: str, now_ns: int) -> int:
+    """A time text as ns, 0 when empty, -1 when it names no time."""
+    if not text:
+        return 0
+    moment = parse_time(text, now_ns)
+    return -1 if moment is None else moment
+
+
+def _is_unset(name: str, value: object) -> bool:
+    return not value or value == getattr(_DEFAULT_ORDER, name)
+
+
+def _condition(condition: structs.OrderCondition, find: Find, now_ns: int) -> Condition:
+    kind, more = condition.condType, bool(condition.isMore)
+    if kind == TIME_CONDITION:
+        moment = parse_time(condition.time, now_ns)
+        problem = "its time is not of the form yyyymmdd hh:mm:ss zone" if moment is None else ""
+        return Condition(kind, more, condition.isConjunctionConnection, time_ns=moment or 0, problem=problem)
+    if kind == PRICE_CONDITION:
+        item = find(structs.Contract(conId=condition.conId or 0, exchange=condition.exchange))
+        price = decimal_of(condition.price)
+        return Condition(
+            kind,
+            more,
+            condition.isConjunctionConnection,
+            instrument=item,
+            price=price or ZERO,
+            triggerMethod=condition.triggerMethod or 0,
+            problem="no contract fits it" if item is None else "",
+        )
+    return Condition(kind, more, condition.isConjunctionConnection)
 
 
 def _placed(request: OrderRequest) -> structs.Order:
@@ -159,15 +222,29 @@ def order_of(snapshot: OrderSnapshot) -> structs.Order:
     # A gateway names every price; one that the order type does not use is 0.
     order.lmtPrice = order.lmtPrice or 0.0
     order.auxPrice = order.auxPrice or 0.0
+    order.parentId, order.parentPermId = request.parentId, snapshot.parentPermId
+    if snapshot.ocaGroup:
+        order.ocaGroup, order.ocaType = snapshot.ocaGroup, snapshot.ocaType
+    if snapshot.stopPrice is not None and request.orderType in TRAIL_TYPES:
+        order.trailStopPrice = float(snapshot.stopPrice)
     return order
 
 
-def open_order(snapshot: OrderSnapshot, fees: tuple[Decimal, str] | None = None) -> incoming.OpenOrder:
-    """openOrder; `fees` is (commission so far, currency) once a report went out."""
+def order_state(snapshot: OrderSnapshot) -> structs.OrderState:
+    """The orderState of an order as it is."""
     state = structs.OrderState(status=snapshot.status)
-    if fees is not None:
-        state.commissionAndFees, state.commissionAndFeesCurrency = float(fees[0]), fees[1]
-    return incoming.OpenOrder(snapshot.orderId, contract_of(snapshot.instrument), order_of(snapshot), state)
+    if snapshot.commission is not None:
+        state.commissionAndFees = float(snapshot.commission)
+        state.commissionAndFeesCurrency = snapshot.instrument.currency
+    if snapshot.status == INACTIVE:
+        state.rejectReason = snapshot.reason
+    return state
+
+
+def open_order(snapshot: OrderSnapshot) -> incoming.OpenOrder:
+    """openOrder; it has the commission once a report went out."""
+    contract = contract_of(snapshot.instrument)
+    return incoming.OpenOrder(snapshot.orderId, contract, order_of(snapshot), order_state(snapshot))
 
 
 def order_status(snapshot: OrderSnapshot) -> incoming.OrderStatus:
@@ -179,11 +256,11 @@ def order_status(snapshot: OrderSnapshot) -> incoming.OrderStatus:
         remaining=snapshot.remaining,
         avgFillPrice=float(snapshot.avgFillPrice),
         permId=snapshot.permId,
-        parentId=_placed(snapshot.request).parentId,
+        parentId=snapshot.request.parentId,
         lastFillPrice=float(snapshot.lastFillPrice),
         clientId=snapshot.clientId,
-        whyHeld="",
-        mktCapPrice=0.0,
+        whyHeld=snapshot.whyHeld,
+        mktCapPrice=float(snapshot.mktCapPrice),
     )
 
 
@@ -192,12 +269,14 @@ def completed_order(snapshot: OrderSnapshot, server_version: int) -> incoming.Co
     order = order_of(snapshot)
     order.orderId = 0
     order.filledQuantity = snapshot.filled
-    words = {FILLED: f"Filled Size: {snapshot.filled}", CANCELLED: "Cancelled by Trader"}
-    state = structs.OrderState(
-        status=snapshot.status,
-        completedTime=time_text(snapshot.changed_ns, server_version),
-        completedStatus=words.get(snapshot.status, "Rejected by System"),
-    )
+    if snapshot.status == FILLED:
+        word = f"Filled Size: {snapshot.filled}"
+    elif snapshot.status == CANCELLED:
+        word = "Cancelled by Trader" if snapshot.reason == ON_REQUEST else "Cancelled by System"
+    else:
+        word = "Rejected by System"
+    state = order_state(snapshot)
+    state.completedTime, state.completedStatus = time_text(snapshot.changed_ns, server_version), word
     return incoming.CompletedOrder(contract_of(snapshot.instrument), order, state)
 
 
@@ -210,6 +289,7 @@ def what_if(event: WhatIf, account: SimAccount) -> incoming.OpenOrder:
     order = _placed(event.request)
     order.orderId, order.clientId = event.request.orderId, event.request.clientId
     order.account = event.request.account or account.account
+    order.totalQuantity = event.request.totalQuantity
     text = [str(cents(value)) for value in (*before, *changes, *after)]
     state = structs.OrderState(
         status=PRE_SUBMITTED,
@@ -226,6 +306,8 @@ def what_if(event: WhatIf, account: SimAccount) -> incoming.OpenOrder:
         minCommissionAndFees=float(event.commission),
         maxCommissionAndFees=float(event.commission),
         commissionAndFeesCurrency=event.instrument.currency,
+        marginCurrency=BASE_CURRENCY,
+        warningText=event.warning,
     )
     return incoming.OpenOrder(event.request.orderId, contract_of(event.instrument), order, state)
 
@@ -253,6 +335,8 @@ def exec_details(fill: Fill, server_version: int, reqId: int = NO_REQUEST) -> in
             cumQty=fill.cumQty,
             avgPrice=float(fill.avgPrice),
             orderRef=order.request.orderRef,
+            evRule=order.instrument.evRule,
+            evMultiplier=float(order.instrument.evMultiplier),
             lastLiquidity=fill.lastLiquidity,
         ),
     )

@@ -16,6 +16,7 @@ from ibwire.sim.orders import (
     Cancelled,
     CancelRefused,
     Commission,
+    Condition,
     Fill,
     Modified,
     OrderEvent,
@@ -103,10 +104,30 @@ def test_marketable_limit_fills_at_the_quote_never_beyond_the_limit() -> None:
         ({"limit": "0"}, 110),
         ({"limit": "-1"}, 110),
         ({"orderType": "LMT"}, 110),
-        ({"orderType": "STP"}, 387),
+        ({"orderType": "STP"}, 403),
         ({"orderType": "MIDPRICE"}, 387),
         ({"orderType": "FEELINGS"}, 321),
-        ({"tif": "GTD"}, 111),
+        ({"tif": "OPG"}, 111),
+        ({"tif": "GTD"}, 334),
+        ({"tif": "GTD", "good_till_ns": -1}, 337),
+        ({"orderType": "STP", "auxPrice": D("100.005")}, 110),
+        ({"orderType": "STP LMT", "auxPrice": D(100)}, 110),
+        ({"orderType": "TRAIL"}, 321),
+        ({"orderType": "TRAIL", "auxPrice": D(1), "trailingPercent": D(1)}, 321),
+        ({"orderType": "TRAIL", "trailingPercent": D(100)}, 321),
+        ({"orderType": "TRAIL", "auxPrice": D("0.001")}, 110),
+        ({"orderType": "TRAIL", "auxPrice": D(1), "tif": "IOC"}, 111),
+        ({"orderType": "TRAIL LIMIT", "auxPrice": D(1)}, 321),
+        ({"extras": ("algoStrategy",)}, 442),
+        ({"extras": ("faGroup",)}, 344),
+        ({"extras": ("hedgeType",)}, 321),
+        ({"cashQty": D(-1)}, 321),
+        ({"ocaGroup": "g", "ocaType": 4}, 321),
+        ({"triggerMethod": 5}, 321),
+        ({"parentId": 9}, 10006),
+        ({"conditions": (Condition(6),)}, 321),
+        ({"conditions": (Condition(2),)}, 321),
+        ({"conditions": (Condition(1, problem="no contract fits it"),)}, 321),
         ({"tif": "SOON"}, 321),
         ({"action": "HOLD"}, 321),
         ({"account": "DU0000002"}, 321),
@@ -217,7 +238,10 @@ def test_a_modify_to_a_marketable_limit_fills_at_the_quote() -> None:
         ({"limit": "100.001"}, 110),
         ({"limit": "101", "size": "0"}, 434),
         ({"limit": "101", "action": "SELL"}, 105),
-        ({"orderType": "STP"}, 387),
+        ({"orderType": "STP", "auxPrice": D(100)}, 329),
+        ({"orderType": "PEG MID"}, 387),
+        ({"limit": "101", "ocaGroup": "late"}, 10326),
+        ({"limit": "101", "parentId": 1}, 10341),
     ],
 )
 def test_a_refused_modify_leaves_the_order_working(changes: dict[str, object], code: int) -> None:
@@ -258,16 +282,17 @@ def test_a_modify_while_filling_starts_one_new_flow_and_stops_the_old() -> None:
     gap_ns = 10_000_000
     modified = 0
     for seed in range(40):
-        world = World(seed, latency=replace(Latency(), piece_ns=(gap_ns, gap_ns)))
-        world.engine.place(world.order(limit="300.00"))
+        # So few changes of the market that its size does not come anew while the pieces follow each other.
+        world = World(seed, ticks_per_s=1, latency=replace(Latency(), piece_ns=(gap_ns, gap_ns)))
+        world.engine.place(world.order(limit="300.00", size="60"))
         if not until_first_fill(world).remaining:
             continue
-        world.engine.place(world.order(limit="300.00", size="5000"))
-        events = world.run()
+        world.engine.place(world.order(limit="300.00", size="90"))
+        events = world.run(0.2)
         start = next((index for index, event in enumerate(events) if isinstance(event, Modified)), len(events))
         times = [fill.time_ns for fill in fills(events[start:])]
         assert all(later - earlier == gap_ns for earlier, later in pairwise(times))
-        assert world.account.position(265598) == 5000
+        assert world.account.position(265598) == 90
         modified += 1
     assert modified > 10
 
