@@ -76,7 +76,8 @@ class Refusal(NamedTuple):
 
 def is_absurd(size: Decimal) -> bool:
     """True for a size, a price or an amount with more digits than any order can have."""
-    return size.is_finite() and (size.adjusted() > MAX_DIGITS or len(size.as_tuple().digits) > 2 * MAX_DIGITS)
+    # The text is at most sign, point and digits longer than the digits alone, and far cheaper to get than as_tuple.
+    return size.is_finite() and (size.adjusted() > MAX_DIGITS or len(str(size)) > 2 * MAX_DIGITS)
 
 
 def refuse_order(request: OrderRequest, accounts: Container[str], *, must_name_account: bool = False) -> Refusal | None:

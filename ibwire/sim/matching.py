@@ -130,8 +130,6 @@ class MatchingEngine(Workbench):
             return
         instrument = request.instrument
         assert instrument is not None  # refuse_order saw to it
-        if not request.account:
-            request = replace(request, account=self._first_account)
         if request.whatIf:
             self._answer(request, partial(self._what_if, request))
             return
@@ -142,7 +140,7 @@ class MatchingEngine(Workbench):
             if order.parent is not None:
                 order.parent.children.append(order)
         order.take(request, instrument)
-        order.account = request.account
+        order.account = request.account or self._first_account
         self._high_id[request.clientId] = max(request.orderId, self._high_id.get(request.clientId, 0))
         if request.transmit:
             self._transmit(order)
@@ -252,7 +250,7 @@ class MatchingEngine(Workbench):
     def _what_if(self, request: OrderRequest) -> None:
         instrument = request.instrument
         assert instrument is not None
-        account = self.accounts[request.account]
+        account = self.accounts[request.account or self._first_account]
         price = self._expected_price(request, instrument)
         quantity = request.totalQuantity
         if request.cashQty:
@@ -269,7 +267,7 @@ class MatchingEngine(Workbench):
                 init_margin_change=change,
                 maint_margin_change=EXACT.multiply(change, MAINTENANCE_SHARE),
                 time_ns=self.clock.now_ns,
-                account=request.account,
+                account=account.account,
             )
         )
 
