@@ -23,6 +23,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 
+from ibwire.sim.exact import ZERO
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.market import Market, TickChange, TickKind, Watch
 from ibwire.sim.orders import LIQUIDITY_ADDED, LIQUIDITY_REMOVED
@@ -128,6 +129,7 @@ class Book:
         self._trade, self._moved = trade, moved
         self._sides = {True: Side(-1), False: Side(1)}
         self._taken = {True: 0, False: 0}  # of the size that the flow bids (True) and asks
+        self._seen = {True: (0, ZERO), False: (0, ZERO)}  # the price and size that this was taken of
         self._takers: dict[WorkingOrder, None] = {}
         self.waiting: dict[WorkingOrder, None] = {}  # for their trigger price, oldest first
         self._held: dict[WorkingOrder, None] = {}
@@ -174,9 +176,11 @@ class Book:
     def shown(self, buy: bool) -> int:
         """Return what the flow still offers to a buyer (or bids to a seller), in size increments."""
         quote = self._market.quote(self.instrument)
-        size = quote.ask_size if buy else quote.bid_size
-        units = int(size / self.instrument.sizeIncrement)
-        return max(units - self._taken[not buy], 0)
+        now = (quote.ask, quote.ask_size) if buy else (quote.bid, quote.bid_size)
+        if self._seen[not buy] != now:
+            # It changed while no order was here to watch.
+            self._seen[not buy], self._taken[not buy] = now, 0
+        return max(int(now[1] / self.instrument.sizeIncrement) - self._taken[not buy], 0)
 
     def marketable(self, order: WorkingOrder) -> bool:
         """True when the order could trade now, were there size."""
@@ -223,11 +227,15 @@ class Book:
         touch = self.touch(order)
         if order.accepts(touch):
             units = self.shown(order.is_buy)
+        # Of a group only the first counts: what it fills, the others lose.
+        groups = {order.oca_key}
         for other in self._sides[not order.is_buy]:
             price = self._price(other)
             if units >= order.ready_units or not order.accepts(price) or not self._fair(order, price):
                 break
-            units += other.book_units
+            if other.oca_key is None or other.oca_key not in groups:
+                groups.add(other.oca_key)
+                units += other.book_units
         return min(units, order.ready_units)
 
     def resize(self, order: WorkingOrder) -> None:
@@ -259,7 +267,7 @@ class Book:
         if bid is not None and ask is not None:
             taker, maker = (bid, ask) if bid.seq > ask.seq else (ask, bid)
             price = self._price(maker)
-            if taker.accepts(price) and not (maker.limit is None and taker.limit is None) and self._fair(taker, price):
+            if taker.accepts(price) and self._fair(taker, price):
                 if price == self.touch(taker) and self._against_flow(taker):
                     return True
                 units = min(maker.book_units, taker.book_units)

@@ -28,9 +28,9 @@ class Groups:
         self._groups: dict[Key, list[WorkingOrder]] = {}
 
     def spent(self, key: Key) -> bool:
-        """True when a group has had its fill: no order may join it any more."""
+        """True when a member of a group has filled something: no order may join it any more."""
         members = self._groups.get(key)
-        return members is not None and any(order.filled_units and order.done for order in members)
+        return members is not None and any(order.filled_units for order in members)
 
     def join(self, order: WorkingOrder, name: str, kind: int, *, family: bool = False) -> None:
         """Make an order a member of its account's group of that name; `family` for the children of one parent."""

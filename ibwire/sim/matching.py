@@ -320,7 +320,7 @@ class MatchingEngine(Workbench):
         if not order.total_units:
             return Refusal(checks.SIZE_TOO_SMALL, "The cash quantity buys less than the smallest size")
         if order.oca_key is not None and not order.family and self.groups.spent(order.oca_key):
-            return Refusal(checks.REJECTED, f"Order rejected: the group {order.oca_group} is filled already")
+            return Refusal(checks.REJECTED, f"Order rejected: the group {order.oca_group} has filled already")
         account = self.accounts[order.account]
         if order.parent is None and not account.can_afford(
             order.instrument, request.action, request.totalQuantity, price
