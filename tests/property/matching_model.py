@@ -201,14 +201,15 @@ class Model:
         touch = self.touch(order)
         total = self.left[order.action] if order.accepts(touch) else 0
         groups: set[object] = set()
-        for other in sorted(self.working(), key=lambda o: (-INFINITE if o.limit is None else -o.sign * o.limit, o.seq)):
+        others = [other for other in self.working() if other.action != order.action and other.ready]
+        for other in sorted(others, key=lambda o: (-INFINITE if o.limit is None else -o.sign * o.limit, o.seq)):
             price = self.stands_at(other)
+            if not order.accepts(price) or order.sign * price > order.sign * touch:
+                break
             group = other.group or (other.parent and other.parent.name)
-            if group and group in groups:
-                continue
-            if other.action != order.action and order.accepts(price) and order.sign * price <= order.sign * touch:
-                groups.add(group)
+            if not group or group not in groups:
                 total += other.ready
+            groups.add(group)
         return total
 
     def match(self) -> None:

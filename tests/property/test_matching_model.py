@@ -76,10 +76,7 @@ class Matching(RuleBasedStateMachine):
     def start(self) -> None:
         self.clock = VirtualClock()
         self.market = ScriptedMarket()
-        self.accounts = {
-            code: SimAccount(self.market.mark_price, code, CASH)
-            for code in ACCOUNTS
-        }
+        self.accounts = {code: SimAccount(self.market.mark_price, code, CASH) for code in ACCOUNTS}
         self.events: list[OrderEvent] = []
         market: Any = self.market
         self.engine = MatchingEngine(
@@ -97,6 +94,7 @@ class Matching(RuleBasedStateMachine):
     def send(self, order: ModelOrder, *, transmit: bool = True) -> None:
         self.names[order.name] = order
         clientId, orderId = order.name
+        aux = order.trail or order.stop
         self.engine.place(
             OrderRequest(
                 clientId,
@@ -106,7 +104,7 @@ class Matching(RuleBasedStateMachine):
                 order.kind,
                 D(order.total),
                 lmtPrice=None if order.limit is None else AAPL.price(order.limit),
-                auxPrice=AAPL.price(order.trail or order.stop) if order.trail or order.stop else None,
+                auxPrice=AAPL.price(aux) if aux else None,
                 trailStopPrice=AAPL.price(order.stop) if order.trail and order.stop else None,
                 tif=order.tif,
                 account=order.account,
@@ -215,7 +213,12 @@ class Matching(RuleBasedStateMachine):
     @rule(bid=OFFSETS, spread=st.integers(1, 3), bid_size=st.integers(0, 20), ask_size=st.integers(0, 20))
     def quote(self, bid: int, spread: int, bid_size: int, ask_size: int) -> None:
         market = self.market
-        if (market.bid, market.ask, market.bid_size, market.ask_size) == (999 + bid, 999 + bid + spread, bid_size, ask_size):
+        if (market.bid, market.ask, market.bid_size, market.ask_size) == (
+            999 + bid,
+            999 + bid + spread,
+            bid_size,
+            ask_size,
+        ):
             return  # no change, no news
         self.market.bid, self.market.ask = 999 + bid, 999 + bid + spread
         self.market.bid_size, self.market.ask_size = bid_size, ask_size
