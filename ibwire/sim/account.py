@@ -303,8 +303,10 @@ class SimAccount:
     def can_afford(self, instrument: Instrument, action: str, quantity: Decimal, price: Decimal) -> bool:
         """True when the order lowers the margin or the available funds cover it."""
         change = self.margin_change(instrument, action, quantity, price)
+        if change <= 0:
+            return True
         totals = self.totals()
-        return change <= 0 or change <= EXACT.subtract(totals.net_liquidation, totals.init_margin)
+        return change <= EXACT.subtract(totals.net_liquidation, totals.init_margin)
 
     def values(self) -> tuple[AccountValue, ...]:
         """Return the values of reqAccountUpdates: figures in the base currency, then balances per currency."""

@@ -351,14 +351,10 @@ class MatchingEngine(Workbench):
         old = order.request
         instrument = request.instrument
         assert instrument is not None  # refuse_order saw to it
-        # What a modify leaves out stays: the group, the parent, the account.
-        request = replace(
-            request,
-            account=order.account,
-            ocaGroup=old.ocaGroup,
-            ocaType=old.ocaType,
-            parentId=old.parentId,
-        )
+        # What a modify leaves out stays: the group and the parent.
+        kept = (old.ocaGroup, old.ocaType, old.parentId)
+        if (request.ocaGroup, request.ocaType, request.parentId) != kept:
+            request = replace(request, ocaGroup=old.ocaGroup, ocaType=old.ocaType, parentId=old.parentId)
         self.book(order.instrument).withdraw(order)
         order.generation += 1
         order.take(request, instrument)
@@ -387,7 +383,13 @@ class MatchingEngine(Workbench):
         if request.parentId and parent is not None and parent.done and self._is_past(parent):
             return Refusal(checks.UNKNOWN_ORDER, f"There is no order {request.parentId} (the parent) any more")
         refusal = checks.refuse_order(request, self.accounts)
-        return refusal or checks.refuse_modify(order.request, request, order.size(order.filled_units))
+        refusal = refusal or checks.refuse_modify(order.request, request, order.size(order.filled_units))
+        if refusal is not None or order.parent is not None:
+            return refusal
+        left = EXACT.subtract(request.totalQuantity, order.size(order.filled_units))
+        price = self._expected_price(request, order.instrument)
+        account = self.accounts[order.account]
+        return None if account.can_afford(order.instrument, request.action, left, price) else NO_FUNDS
 
     def _is_past(self, order: WorkingOrder) -> bool:
         return utc_date(order.changed_ns) != utc_date(self.clock.now_ns)

@@ -17,7 +17,7 @@ from ibwire.sim.hours import SATURDAY, Session
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 _SEARCH_DAYS = 10
-_ALWAYS_NS = 1 << 62
+NEVER_NS = 1 << 62  # when a market that is always open closes
 _TIME = re.compile(r"(?:(\d{4})(\d\d)(\d\d)(?: {1,2}|-))?(\d\d):(\d\d)(?::(\d\d))?(?: ?([A-Za-z][A-Za-z0-9/_+-]*))?")
 
 _AMERICA, _EUROPE, _AUSTRALIA, _FIXED = "america", "europe", "australia", ""
@@ -132,7 +132,7 @@ def opening(session: Session, zone: str, now_ns: int, *, outside: bool) -> Openi
     """Return the state of a market at `now_ns`; `outside` counts the hours around the regular ones too."""
     start, end = session.trading if outside else session.liquid
     if session.weekends and (start, end) == ("0000", "2359"):
-        return Opening(True, _ALWAYS_NS)
+        return Opening(True, NEVER_NS)
     now_s = now_ns // NS_PER_S
     today = datetime.fromtimestamp(now_s + offset_s(zone, now_s), UTC).date()
     for ahead in range(-1, _SEARCH_DAYS):

@@ -66,7 +66,7 @@ class Workbench:
         self.tape = Tape(clock, self.accounts, emit, self.latency, seed)
         self._books: dict[int, Book] = {}
         self.groups = groups.Groups()
-        self._openings: dict[tuple[object, str, bool], opening.Opening] = {}
+        self._openings: dict[tuple[int, bool], opening.Opening] = {}
         self._turns: set[tuple[int, bool]] = set()
         self._dependents: dict[int, dict[WorkingOrder, None]] = {}
 
@@ -131,10 +131,10 @@ class Workbench:
     def opening(self, order: WorkingOrder, *, outside: bool | None = None) -> opening.Opening:
         """Return whether an order's market is open, and when that changes."""
         wide = self.outside(order) if outside is None else outside
-        session, zone = order.instrument.session, order.instrument.timeZoneId
-        key = (session, zone, wide)
+        key = (order.instrument.conId, wide)
         known = self._openings.get(key)
         if known is None or known.changes_ns <= self.clock.now_ns:
+            session, zone = order.instrument.session, order.instrument.timeZoneId
             known = opening.opening(session, zone, self.clock.now_ns, outside=wide)
             self._openings[key] = known
         return known
@@ -142,9 +142,10 @@ class Workbench:
     def watch_hours(self, order: WorkingOrder) -> None:
         """See to it that somebody looks at this instrument's orders when its market opens or closes."""
         key = (order.instrument.conId, self.outside(order))
-        if key not in self._turns:
+        changes_ns = self.opening(order).changes_ns
+        if key not in self._turns and changes_ns < opening.NEVER_NS:
             self._turns.add(key)
-            self.clock.at(self.opening(order).changes_ns, lambda: self._turn_hours(order.instrument, key))
+            self.clock.at(changes_ns, lambda: self._turn_hours(order.instrument, key))
 
     def _turn_hours(self, instrument: Instrument, key: tuple[int, bool]) -> None:
         self._turns.discard(key)
@@ -245,15 +246,19 @@ class Workbench:
         """The order reaches its market."""
         if order.done or generation != order.generation:
             return
+        self._submit(order)
+        self.schedule(order, self.latency.fill_ns, lambda: self.enter(order, generation))
+
+    def _submit(self, order: WorkingOrder) -> None:
         at_rest = order.limit is not None and order.request.tif not in IMMEDIATE
         if at_rest and order.status == PRE_SUBMITTED:
             self.set_status(order, SUBMITTED)
-        self.schedule(order, self.latency.fill_ns, lambda: self.enter(order, generation))
 
     def enter(self, order: WorkingOrder, generation: int) -> None:
         """Put an order into its book; once after routing and after each modify."""
         if order.done or order.frozen or generation != order.generation:
             return
+        self._submit(order)  # a modify on the way there made the routing stale
         if not order.seq:
             order.seq = self._next_seq
             self._next_seq += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from ibwire.sim.clock import Scheduled
 from ibwire.sim.exact import EXACT, ZERO, ratio, trimmed
@@ -237,7 +238,7 @@ class WorkingOrder:
         """Return a count of size increments as a size without trailing zeros."""
         if self.unit == _ONE:
             return Decimal(units)
-        return trimmed(EXACT.multiply(self.unit, Decimal(units)))
+        return _size(self.unit, units)
 
     def accepts(self, steps: int) -> bool:
         """True when the order may trade at a price."""
@@ -306,3 +307,8 @@ class WorkingOrder:
             parentPermId=0 if self.parent is None else self.parent.permId,
             manual=self.manual,
         )
+
+
+@lru_cache(maxsize=1 << 16)
+def _size(increment: Decimal, units: int) -> Decimal:
+    return trimmed(EXACT.multiply(increment, Decimal(units)))

@@ -459,3 +459,18 @@ def test_pending_cancel_twice_is_161() -> None:
     desk.place(1, limit="99")
     assert story(desk.cancel(1)) == ["PendingCancel"]
     assert story(desk.cancel(1)) == ["161"]
+
+
+def test_a_modify_before_the_order_reached_its_market_and_one_that_no_funds_cover() -> None:
+    desk = Scripted(latency=replace(NO_LATENCY, route_ns=(10**6, 10**6)), cash=10_000)
+    assert story(desk.place(1, limit="99")) == ["PreSubmitted"]
+    assert story(desk.place(1, limit="98")) == ["PreSubmitted", "Submitted"]
+    assert story(desk.run(1)) == []
+    assert story(desk.place(1, limit="98", size="100000")) == ["201"]
+    assert desk.order(1).remaining == 100
+
+
+def test_a_market_that_never_closes_leaves_no_timer_behind() -> None:
+    desk = Scripted()
+    desk.place(1, instrument=desk.instrument("BTC", "CRYPTO"), limit="1.00", size="1")
+    assert desk.status(1) == ["Submitted"] and desk.clock.next_due_ns() is None
