@@ -2,8 +2,9 @@
 
 Reading order: `rng` (numbers that are the same on every machine), `clock` (virtual time), `reference`, `instruments`
 and `universe` (what can be traded), `market` (quotes), `orders` (what goes into matching and what comes out), `checks`
-(what is refused and with which code), `matching` (orders against the market), `account` (cash, positions, profit and
-loss); then the gateway around it: `gateway` (clients, and who answers what), `client` (one client's session),
+(what is refused and with which code), `matching` and `workbench` (an order's life, from `working`, `book`, `triggers`,
+`groups`, `opening` and `executions`), `forcing` (what a scenario can make happen), `account` (cash, positions, profit
+and loss); then the gateway around it: `gateway` (clients, and who answers what), `client` (one client's session),
 `on_market`, `on_contracts`, `on_orders` and `on_account` (the answers), `refusals` (what has none yet), `replies` (from
 the world to messages). `server` puts it on a loopback socket.
 

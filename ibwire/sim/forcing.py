@@ -130,7 +130,7 @@ class Force:
         steps = book.touch(order) if price is None else order.instrument.steps(price)
         if not order.number or not 0 < units <= order.open_units or steps is None or steps <= 0:
             raise ValueError(f"order {orderId} cannot fill {size} at {price}: {order.size(order.open_units)} is open")
-        fill, charge = engine.tape.book(order, units, steps, LIQUIDITY_REMOVED)
+        fill, charge = engine.fills.book(order, units, steps, LIQUIDITY_REMOVED)
         if not order.done:
             book.resize(order)
         engine.tell_fill(order, fill, charge)
@@ -222,8 +222,8 @@ class Force:
         ValueError
             If the new size or price does not fit the instrument.
         """
-        return self._engine.tape.amend(execId, size, price)
+        return self._engine.fills.amend(execId, size, price)
 
     def bust(self, execId: str) -> Fill:
         """Undo an execution: it comes again with size 0 under the next number."""
-        return self._engine.tape.amend(execId, Decimal(0), None)
+        return self._engine.fills.amend(execId, Decimal(0), None)

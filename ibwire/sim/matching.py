@@ -2,7 +2,7 @@
 
 An order draws from its own stream (seed, clientId, orderId). What a client asks about one order (place, modify, cancel)
 is answered in the order it was asked. `book` decides who trades at which price, `triggers` when a stop, a trail or a
-condition is due, `groups` what orders mean to each other, `opening` when a market is open, `tape` what has traded;
+condition is due, `groups` what orders mean to each other, `opening` when a market is open, `executions` what has traded;
 `forcing` makes things happen that a scenario wants.
 
 =============  ====================================================================================================
@@ -229,7 +229,7 @@ class MatchingEngine(Workbench):
 
     def executions(self, clientId: int | None = None) -> tuple[Fill, ...]:
         """Return every execution so far, of one client or of all, oldest first."""
-        return self.tape.fills(clientId)
+        return self.fills.of(clientId)
 
     def order(self, clientId: int, orderId: int) -> OrderSnapshot | None:
         """Return one order as it is now; None when unknown or not accepted yet."""

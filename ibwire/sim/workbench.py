@@ -13,6 +13,7 @@ from ibwire.sim.account import Charge, SimAccount
 from ibwire.sim.book import Book, Leg
 from ibwire.sim.checks import Refusal
 from ibwire.sim.clock import VirtualClock
+from ibwire.sim.executions import Executions
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.market import Market, TickChange
 from ibwire.sim.orders import (
@@ -33,7 +34,6 @@ from ibwire.sim.orders import (
     Warned,
 )
 from ibwire.sim.refusals import IMMEDIATE
-from ibwire.sim.tape import Tape
 from ibwire.sim.working import CLOSED, CONDITIONS, LATER, Latency, Manners, Span, WorkingOrder
 
 FIRST_PERM_ID = 904_117
@@ -63,7 +63,7 @@ class Workbench:
         self.orders: dict[tuple[int, int], WorkingOrder] = {}
         self._next_number = FIRST_PERM_ID
         self._next_seq = 1
-        self.tape = Tape(clock, self.accounts, emit, self.latency, seed)
+        self.fills = Executions(clock, self.accounts, emit, self.latency, seed)
         self._books: dict[int, Book] = {}
         self.groups = groups.Groups()
         self._openings: dict[tuple[int, bool], opening.Opening] = {}
@@ -302,7 +302,7 @@ class Workbench:
     # -- fills -------------------------------------------------------------------------------------------------------
 
     def _on_trade(self, legs: tuple[Leg, ...]) -> None:
-        booked = [(leg.order, *self.tape.book(leg.order, leg.units, leg.steps, leg.liquidity)) for leg in legs]
+        booked = [(leg.order, *self.fills.book(leg.order, leg.units, leg.steps, leg.liquidity)) for leg in legs]
         for order, fill, charge in booked:
             self.tell_fill(order, fill, charge)
         for order, _, _ in booked:
@@ -322,7 +322,7 @@ class Workbench:
         if not order.status_first:
             self.set_status(order, status)
         again = self.manners.repeat_with_commission and status == FILLED
-        self.tape.report(fill, charge, order, partial(self.set_status, order, FILLED) if again else None)
+        self.fills.report(fill, charge, order, partial(self.set_status, order, FILLED) if again else None)
 
     def after_fill(self, order: WorkingOrder) -> None:
         """Do to other orders what a fill of this one means for them."""

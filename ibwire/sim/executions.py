@@ -14,7 +14,7 @@ from ibwire.sim.rng import stable_hash
 from ibwire.sim.working import Latency, WorkingOrder
 
 
-class Tape:
+class Executions:
     """Every execution of one gateway, oldest first.
 
     Parameters
@@ -37,7 +37,7 @@ class Tape:
         self._prefix = f"{stable_hash(seed, 'execId') & 0xFFFFFFFF:08x}"
         self._fills: dict[str, tuple[Fill, WorkingOrder]] = {}
 
-    def fills(self, clientId: int | None = None) -> tuple[Fill, ...]:
+    def of(self, clientId: int | None = None) -> tuple[Fill, ...]:
         """Return every execution as it stands, of one client or of all, oldest first; busted ones are gone."""
         fills = (fill for fill, _ in self._fills.values() if fill.qty)
         return tuple(fill for fill in fills if clientId in (None, fill.order.clientId))
@@ -115,7 +115,7 @@ class Tape:
             time_ns=self._clock.now_ns,
             replaces=execId,
         )
-        # The tape keeps its order: a correction stands where the execution stood.
+        # Their order stays: a correction stands where the execution stood.
         self._fills = {
             (fill.execId if key == execId else key): ((fill, order) if key == execId else entry)
             for key, entry in self._fills.items()
