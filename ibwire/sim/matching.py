@@ -2,7 +2,7 @@
 
 An order draws from its own stream (seed, clientId, orderId). What a client asks about one order (place, modify, cancel)
 is answered in the order it was asked. `book` decides who trades at which price, `triggers` when a stop, a trail or a
-condition is due, `groups` what orders mean to each other, `opening` when a market is open, `executions` what has traded;
+condition is due, `groups` what orders mean to each other, `opening` when a market is open, `executions` what traded;
 `forcing` makes things happen that a scenario wants.
 
 =============  ====================================================================================================
