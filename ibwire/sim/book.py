@@ -124,7 +124,6 @@ class Book:
         moved: Callable[[Book, list[TickChange]], None],
     ) -> None:
         self.instrument = instrument
-        self.process = market.process(instrument)
         self._market = market
         self._trade, self._moved = trade, moved
         self._sides = {True: Side(-1), False: Side(1)}
@@ -171,7 +170,8 @@ class Book:
 
     def touch(self, order: WorkingOrder) -> int:
         """Return the other side's best price, steps."""
-        return self.process.ask if order.is_buy else self.process.bid
+        process = self._market.process(self.instrument)
+        return process.ask if order.is_buy else process.bid
 
     def shown(self, buy: bool) -> int:
         """Return what the flow still offers to a buyer (or bids to a seller), in size increments."""

@@ -18,13 +18,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Protocol
 
 from ibwire.sim.exact import EXACT
 from ibwire.sim.instruments import Instrument
-from ibwire.sim.market import QuoteProcess, TickChange, TickKind
+from ibwire.sim.market import Quote, TickChange, TickKind
 from ibwire.sim.orders import PRICE_CONDITION, Condition
 from ibwire.sim.refusals import TRAIL_TYPES, TRIGGERED_TYPES
 from ibwire.sim.working import WorkingOrder
+
+
+class Quoted(Protocol):
+    """What is asked of an instrument's quotes: prices in steps."""
+
+    @property
+    def bid(self) -> int:
+        """Best bid."""
+
+    @property
+    def ask(self) -> int:
+        """Best ask."""
+
+    def quote(self) -> Quote:
+        """Return everything, the last trade among it."""
+
 
 DOUBLE_QUOTE, LAST, DOUBLE_LAST, QUOTE, EITHER, MIDDLE = 1, 2, 3, 4, 7, 8
 _DEFAULT = {"OPT": DOUBLE_QUOTE, "CASH": QUOTE}
@@ -38,12 +55,12 @@ def method_of(triggerMethod: int, instrument: Instrument) -> int:
     return triggerMethod or _DEFAULT.get(instrument.secType, LAST)
 
 
-def last_steps(process: QuoteProcess) -> int:
+def last_steps(process: Quoted) -> int:
     """Return the last trade's price, or the middle of the quote where there are no trades, steps."""
     return process.quote().last or (process.bid + process.ask) // 2
 
 
-def _prices(method: int, process: QuoteProcess, rising: bool) -> tuple[int, ...]:
+def _prices(method: int, process: Quoted, rising: bool) -> tuple[int, ...]:
     """Return the prices that count, in half steps."""
     if method in (LAST, DOUBLE_LAST):
         return (2 * last_steps(process),)
@@ -64,7 +81,7 @@ def _counts(method: int, changes: list[TickChange]) -> bool:
     return any(change.kind in kinds for change in changes)
 
 
-def reached(order: WorkingOrder, process: QuoteProcess, changes: list[TickChange] | None) -> bool:
+def reached(order: WorkingOrder, process: Quoted, changes: list[TickChange] | None) -> bool:
     """True when the order's trigger price is reached; `changes` None means as of now, without a change."""
     stop = order.stop
     if stop is None:
@@ -92,7 +109,7 @@ def _distance(order: WorkingOrder, reference: int) -> int:
     return instrument.steps(request.auxPrice) or 1
 
 
-def start_trailing(order: WorkingOrder, process: QuoteProcess) -> None:
+def start_trailing(order: WorkingOrder, process: Quoted) -> None:
     """Set the first stop of a trailing order, and the distance of a trailing limit's price."""
     request, instrument = order.request, order.instrument
     steps = instrument.steps(request.trailStopPrice) if request.trailStopPrice else None
@@ -107,7 +124,7 @@ def start_trailing(order: WorkingOrder, process: QuoteProcess) -> None:
         order.trail_offset = (instrument.steps(request.lmtPrice) or order.stop) - order.stop
 
 
-def follow(order: WorkingOrder, process: QuoteProcess) -> bool:
+def follow(order: WorkingOrder, process: Quoted) -> bool:
     """Move a trailing stop after the market; it never moves back. True when it moved."""
     method = method_of(order.request.triggerMethod, order.instrument)
     rising = order.is_buy
@@ -140,7 +157,7 @@ def on_trigger(order: WorkingOrder) -> None:
 
 # ---------------------------------------------------------------------------------------------- conditions
 
-Process = Callable[[Instrument], QuoteProcess]
+Process = Callable[[Instrument], Quoted]
 
 
 def holds(condition: Condition, process: Process, now_ns: int) -> bool:

@@ -230,11 +230,13 @@ class Workbench:
         self.update(order)
 
     def _on_moved(self, book: Book, changes: list[TickChange]) -> None:
-        for order in tuple(book.waiting):
-            if triggers.reached(order, book.process, changes):
-                self._trigger(order)
-            elif triggers.is_trailing(order):
-                triggers.follow(order, book.process)
+        if book.waiting:
+            process = self.market.process(book.instrument)
+            for order in tuple(book.waiting):
+                if triggers.reached(order, process, changes):
+                    self._trigger(order)
+                elif triggers.is_trailing(order):
+                    triggers.follow(order, process)
         dependents = self._dependents.get(book.instrument.conId)
         if dependents:
             for order in tuple(dependents):
