@@ -74,6 +74,12 @@ class Gateway:
         The client that hears of every client's orders; None for none.
     read_only : bool
         Orders and open-order requests are refused with message 321.
+    conflate : bool
+        Tell changes of quotes together, at IB's cadence; False tells each at its time.
+    without_live : iterable of str
+        Symbols that have no live data, only delayed; `*` is all.
+    ticks : str
+        The text of a file of ticks that is the market of the instruments it names (see `ibwire.sim.tape`).
 
     Attributes
     ----------
@@ -110,6 +116,9 @@ class Gateway:
         manners: Manners | None = None,
         master_client_id: int | None = None,
         read_only: bool = False,
+        conflate: bool = True,
+        without_live: Iterable[str] = (),
+        ticks: str = "",
     ) -> None:
         if not accounts:
             raise ValueError("a gateway needs at least one account")
@@ -213,6 +222,13 @@ class Gateway:
     def account(self, code: str) -> SimAccount | None:
         """Return an account by its code; empty means the first."""
         return self.accounts.get(code) if code else self.trading_account
+
+    def bulletin(self, text: str) -> None:
+        """Send a news bulletin to every client that asked for them."""
+        self.bulletins.append(text)
+        for session in self.sessions:
+            if session.has_feed(news.BULLETINS, 0):
+                session.send(incoming.UpdateNewsBulletin(len(self.bulletins), 1, text, "SIM"))
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
