@@ -59,7 +59,7 @@ class Bench:
         return found
 
     def flow(self, name: str) -> FlowChild:
-        """A process of ``flow_peer``: one for each party."""
+        """A process of ``flow_peer``: one for each party of each part, for the scheduler remembers who spun."""
         found: FlowChild = self._get(f"flow {name}", FlowChild)
         return found
 
@@ -143,7 +143,7 @@ def orders(bench: Bench) -> Iterator[Figure]:
 def poll(bench: Bench) -> Iterator[Figure]:
     """A poll beside a copy of as many bytes and an empty Python call."""
     for records, target in ((1, 10), (256, 2)):
-        ask = partial(bench.flow("ibwire").ask, do="poll", records=records, calls=bench.args.polls)
+        ask = partial(bench.flow("poll, ibwire").ask, do="poll", records=records, calls=bench.args.polls)
         seen = bench.take_turns("poll", {"ibwire": ask})
         if "ibwire" in seen:
             floor = [answer["copy"] + answer["call"] for answer in seen["ibwire"]]
@@ -240,8 +240,8 @@ def _quantile_figures(
 def inline(bench: Bench) -> Iterator[Figure]:
     """Paced, one way: the strategy's own thread polls, spinning; and a spinning C client."""
     takers: Takers = {
-        "inline": partial(_paced, bench, bench.flow("ibwire"), do="paced", mode="inline", how="spin"),
-        "spinning C": partial(_paced, bench, bench.flow("bare"), do="bare_paced", spin=True),
+        "inline": partial(_paced, bench, bench.flow("inline, ibwire"), do="paced", mode="inline", how="spin"),
+        "spinning C": partial(_paced, bench, bench.flow("inline, bare"), do="bare_paced", spin=True),
     }
     seen = bench.take_turns("inline", takers)
     what = f"paced {RATE_PER_S:,}/s, one way, inline spinning"
@@ -251,8 +251,8 @@ def inline(bench: Bench) -> Iterator[Figure]:
 def threaded(bench: Bench) -> Iterator[Figure]:
     """Paced, one way: a reader thread, and a consumer that blocks; and a blocking C client."""
     takers: Takers = {
-        "block": partial(_paced, bench, bench.flow("ibwire"), do="paced", mode="threaded", how="block"),
-        "blocking C": partial(_paced, bench, bench.flow("bare"), do="bare_paced", spin=False),
+        "block": partial(_paced, bench, bench.flow("threaded, ibwire"), do="paced", mode="threaded", how="block"),
+        "blocking C": partial(_paced, bench, bench.flow("threaded, bare"), do="bare_paced", spin=False),
     }
     seen = bench.take_turns("threaded", takers)
     what = f"paced {RATE_PER_S:,}/s, one way, threaded, blocking consumer"
@@ -277,8 +277,8 @@ def spinner(bench: Bench) -> Iterator[Figure]:
     takers: Takers = {}
     for name, spinning in (("without a spinner", False), ("with a spinner", True)):
         run = partial(_paced, bench, sender_spins=False, pinned=False, spinning=spinning)
-        takers[name] = partial(run, bench.flow("ibwire"), do="under_spinner", seconds=seconds)
-        takers[f"C {name}"] = partial(run, bench.flow("bare"), do="bare_paced", spin=False)
+        takers[name] = partial(run, bench.flow("spinner, ibwire"), do="under_spinner", seconds=seconds)
+        takers[f"C {name}"] = partial(run, bench.flow("spinner, bare"), do="bare_paced", spin=False)
     seen = bench.take_turns("spinner", takers)
     what = "socket to ring with a Python thread spinning"
     targets: dict[str, float | None] = {"p50": 1.2, "p99": 2.0}
@@ -306,7 +306,7 @@ def shared(bench: Bench) -> Iterator[Figure]:
 
 
 def _attached(bench: Bench) -> Answer:
-    owner, other = bench.flow("ibwire"), bench.flow("attached")
+    owner, other = bench.flow("shared, ibwire"), bench.flow("shared, attached")
     count, name = bench.args.paced, f"bench-{os.getpid()}"
     owner.ask(do="publish", name=name)
     try:
@@ -320,7 +320,7 @@ def _attached(bench: Bench) -> Answer:
 
 
 def _hand_over(bench: Bench) -> Answer:
-    return bench.flow("bare").ask(do="hand_over", count=50 * bench.args.paced, rate=RATE_PER_S)
+    return bench.flow("shared, bare").ask(do="hand_over", count=50 * bench.args.paced, rate=RATE_PER_S)
 
 
 PARTS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {

@@ -130,4 +130,4 @@ def attach(name: str) -> Any:
     found = getattr(importlib.import_module("ibwire"), "attach", None)
     if found is None:
         raise Unavailable("there is no ibwire.attach: no shared memory")
-    return found(name).market.cursor()
+    return found(name).cursor()
