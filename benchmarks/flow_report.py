@@ -2,9 +2,9 @@
 
     python -m benchmarks.flow_report [--part NAME] [--runs 5] [--json FILE]
 
-Each party is a process of its own and all of them are measured in every round. Pinned are: in ``inline``,
-``threaded`` and ``peers`` the sender to the first core and the client to the second; in ``shared`` the owner to the
-first and the attached process to the second, and the hand-over in C likewise. The rest is left to the scheduler.
+Each party is a process of its own and all of them are measured in every round. Pinned are: in ``inline`` and
+``peers`` the sender to the first core and the client to the second; in ``shared`` the owner to the first and the
+attached process to the second, and the hand-over in C likewise. The rest is left to the scheduler.
 """
 
 from __future__ import annotations
@@ -251,8 +251,17 @@ def inline(bench: Bench) -> Iterator[Figure]:
 def threaded(bench: Bench) -> Iterator[Figure]:
     """Paced, one way: a reader thread, and a consumer that blocks; and a blocking C client."""
     takers: Takers = {
-        "block": partial(_paced, bench, bench.flow("threaded, ibwire"), do="paced", mode="threaded", how="block"),
-        "blocking C": partial(_paced, bench, bench.flow("threaded, bare"), do="bare_paced", spin=False),
+        "block": partial(
+            _paced,
+            bench,
+            bench.flow("threaded, ibwire"),
+            do="paced",
+            mode="threaded",
+            how="block",
+            pinned=False,
+            cpu=None,
+        ),
+        "blocking C": partial(_paced, bench, bench.flow("threaded, bare"), do="bare_paced", spin=False, pinned=False),
     }
     seen = bench.take_turns("threaded", takers)
     what = f"paced {RATE_PER_S:,}/s, one way, threaded, blocking consumer"
