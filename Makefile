@@ -54,6 +54,8 @@ bench:  ## first figures, in a few minutes
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --byte-loops
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.compat_report
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.flow_report --part orders --part poll --part inline --part threaded \
+		--runs 3 --paced 10000
 
 bench-full:  ## every figure, long; results kept in benchmarks/results and .benchmarks
 	$(BOOTSTRAP) --extras test
