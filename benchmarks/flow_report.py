@@ -311,7 +311,8 @@ def shared(bench: Bench) -> Iterator[Figure]:
             mine, theirs = _column(seen, "attached", key), _column(seen, "C", key)
             yield Figure("shared", f"{what}, {key}", "t176", NS, mine, hand_over, theirs, target)
         own = [answer["owner"]["p50"] for answer in seen["attached"]]
-        yield Figure("shared", f"{what}, p50", "t176", NS, _column(seen, "attached", "p50"), "its owner's poll", own)
+        mine, other = _column(seen, "attached", "p50"), "its owner, inline: its own stamp to its poll"
+        yield Figure("shared", f"{what}, p50", "t176", NS, mine, other, own)
 
 
 def _attached(bench: Bench) -> Answer:
