@@ -86,12 +86,20 @@ int64_t paced(int fd, uint8_t *frame, int64_t len, int64_t digits_at, int64_t co
 
 /* ---- receivers ---- */
 
+/* One receive. Blocking, the socket's own time limit counts (see connect() in wire.py). */
 static ssize_t receive(int fd, uint8_t *into, size_t room, int spin) {
-    for (;;) {
+    int64_t end = 0;
+    for (uint64_t looks = 1;; looks++) {
         ssize_t got = recv(fd, into, room, spin ? MSG_DONTWAIT : 0);
         if (got > 0) return got;
         if (got == 0) return -ECONNRESET;
+        if (errno == EAGAIN && !spin) return -ETIME;
         if (errno != EAGAIN && errno != EINTR) return -errno;
+        if (looks % LOOKS == 0) {
+            int64_t now = now_ns();
+            if (end == 0) end = now + GIVE_UP_NS;
+            if (now > end) return -ETIME;
+        }
     }
 }
 

@@ -21,6 +21,8 @@ HOST: Final = "127.0.0.1"
 STAMP_MODULUS: Final = 1_000_000_000
 _SIZE: Final = "1000000000"
 """A one, so that no digit is ever lost, and the nine digits of the stamp."""
+_SILENCE_S: Final = 30
+"""A receiver that hears nothing for that long gives up."""
 _REQ_ID: Final = mixes.REQUEST_IDS[0]
 GREETING_TIME: Final = "20260102 09:30:00 UTC"
 
@@ -242,6 +244,7 @@ def connect(port: int) -> socket.socket:
     for _ in range(2):
         take_frame(sock)  # nextValidId, managedAccounts
     sock.settimeout(None)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _SILENCE_S, 0))
     return sock
 
 
