@@ -314,7 +314,10 @@ def test_stages_are_timed_where_asked_for() -> None:
         "publish": True,
         "dispatch": False,
     }
-    assert Running().reader.times is None
+    other = Running()
+    assert other.reader.times is None
+    other.ours.close()
+    other.theirs.close()
 
 
 def test_memory_is_given_back_while_nothing_comes() -> None:
