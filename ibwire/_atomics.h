@@ -20,6 +20,12 @@ static inline void ibw_store32_seq(uint32_t *p, uint32_t v) { __atomic_store_n(p
 static inline uint32_t ibw_add32_seq(uint32_t *p, uint32_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
 static inline uint32_t ibw_swap32_seq(uint32_t *p, uint32_t v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
 static inline uint64_t ibw_add_seq(uint64_t *p, uint64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
+static inline uint64_t ibw_swap_acquire(uint64_t *p, uint64_t v) { return __atomic_exchange_n(p, v, __ATOMIC_ACQUIRE); }
+static inline int ibw_replace_release(uint64_t *p, uint64_t old, uint64_t v) {
+    return __atomic_compare_exchange_n(p, &old, v, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+static inline void ibw_store32_release(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline void ibw_store32_relaxed(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 static inline void ibw_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void ibw_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
 static inline void ibw_fence_seq(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
@@ -32,6 +38,13 @@ static inline void ibw_copy_words(uint64_t *to, const uint64_t *from, uint64_t w
 #endif
     for (uint64_t i = 0; i < words; i++) {
         to[i] = IBW_LOAD_RELAXED(from + i);
+    }
+}
+
+/* Store whole words that others may be reading: relaxed, so that no word is torn; they validate. */
+static inline void ibw_put_words(uint64_t *to, const uint64_t *from, uint64_t words) {
+    for (uint64_t i = 0; i < words; i++) {
+        IBW_STORE_RELAXED(to + i, from[i]);
     }
 }
 #endif

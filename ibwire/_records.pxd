@@ -390,3 +390,59 @@ cdef struct ErrorRecord:
     int8_t filled_digits    # 169
     int8_t remaining_digits    # 170
     uint8_t _pad[21]    # 171, to 192 bytes
+
+
+cdef struct QuoteRow:
+    uint64_t lock    # 0: odd while the row is written
+    uint32_t state    # 8: ROW_*
+    uint32_t flags    # 12: QUOTE_* or ORDER_*
+    int64_t key    # 16: request id, or client id (INT_UNSET: no order id is known, key2 is permId)
+    int64_t key2    # 24: 0, or order id
+    uint64_t seq    # 32: message of the latest change
+    int64_t recv_ns    # 40: monotonic time at which that came, ns
+    double bid    # 48: NaN: none
+    double ask    # 56: NaN: none
+    double last    # 64: NaN: none
+    double bid_size    # 72: NaN: none
+    double ask_size    # 80: NaN: none
+    double last_size    # 88: NaN: none
+    int64_t bid_ns    # 96: when one of both last came; 0: never
+    int64_t ask_ns    # 104: when one of both last came; 0: never
+    int64_t last_ns    # 112: when one of both last came; 0: never
+    uint64_t changes    # 120: prices and sizes taken so far
+
+
+cdef struct OrderRow:
+    uint64_t lock    # 0: odd while the row is written
+    uint32_t state    # 8: ROW_*
+    uint32_t flags    # 12: QUOTE_* or ORDER_*
+    int64_t key    # 16: request id, or client id (INT_UNSET: no order id is known, key2 is permId)
+    int64_t key2    # 24: 0, or order id
+    uint64_t seq    # 32: message of the latest change
+    int64_t recv_ns    # 40: monotonic time at which that came, ns
+    int64_t permId    # 48: 0 while not known
+    int64_t parentId    # 56: 0: none
+    double quantity    # 64: total of the order
+    double filled    # 72: by the latest status
+    double remaining    # 80: by the latest status
+    double avg_price    # 88: of the fills, by the latest status or execution
+    double last_price    # 96: of the last fill, by the latest status or execution
+    double limit_price    # 104
+    double executed    # 112: cumulative quantity by the latest execution
+    uint64_t error_seq    # 120: message of the last error
+    uint64_t status_seq    # 128: message of the latest status
+    int32_t error_code    # 136: of the last error; 0: none
+    uint8_t status_code    # 140: see WIRE_STATUS_CODES
+    uint8_t status_len    # 141
+    int8_t quantity_digits    # 142
+    int8_t filled_digits    # 143
+    int8_t remaining_digits    # 144
+    uint8_t pad0    # 145
+    uint16_t pad1    # 146
+    uint32_t statuses    # 148: status messages so far
+    uint32_t opens    # 152: open order messages so far
+    uint32_t executions    # 156: executions so far, each execution id once
+    uint32_t commissions    # 160: commission reports so far
+    uint32_t errors    # 164: errors so far
+    char status[24]    # 168: the gateway's text, as it came
+    uint8_t _pad[64]    # 192, to 256 bytes

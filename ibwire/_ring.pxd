@@ -27,6 +27,11 @@ cdef extern from "_atomics.h" nogil:
     void ibw_fence_release()
     void ibw_fence_seq()
     void ibw_copy_words(uint64_t *to, const uint64_t *src, uint64_t words)
+    void ibw_put_words(uint64_t *to, const uint64_t *src, uint64_t words)
+    uint64_t ibw_swap_acquire(uint64_t *p, uint64_t v)
+    bint ibw_replace_release(uint64_t *p, uint64_t old, uint64_t v)
+    void ibw_store32_release(uint32_t *p, uint32_t v)
+    void ibw_store32_relaxed(uint32_t *p, uint32_t v)
 
 
 cdef extern from "_wait.h" nogil:
@@ -70,6 +75,7 @@ cdef struct RegionHead:
     int64_t client_id
     int64_t epoch
     uint8_t[32] package    # version of who made it, as text
+    uint64_t owner_space   # its pid namespace; 0: not known
 
 cdef struct HotPage:
     uint64_t watermark         # every message up to here is in all its rings
@@ -82,7 +88,9 @@ cdef struct HotPage:
     uint64_t market_reserved   # market records that the producer may be writing; never below market_head
     uint64_t[7] pad2
     uint64_t tape_head         # bytes of the tape published
-    uint64_t[7] pad3
+    uint64_t tape_count        # entries published: stored before tape_head,
+    uint64_t tape_counted      # and after it
+    uint64_t[5] pad3
     uint64_t tape_reserved
     uint64_t[7] pad4
 
@@ -99,7 +107,15 @@ cdef struct Counters:
     uint64_t segments          # taken so far, over all log rings
     uint64_t evicted           # market records that market="every" gave up
     uint64_t wakes
-    uint64_t[20] spare
+    uint64_t quotes_used       # rows of the quote table
+    uint64_t quotes_refused    # ticks of request ids for which it had no row left
+    uint64_t quotes_skipped    # market records overwritten before the table saw them; its rows were emptied then
+    uint64_t orders_used       # rows of the order table
+    uint64_t orders_refused    # entries of orders for which it had no row left
+    uint64_t orders_unkeyed    # entries that name no order
+    uint64_t orders_undecodable
+    uint64_t tape_omitted      # entries too long for the tape: their header alone is there
+    uint64_t[12] spare
     uint64_t[456] kinds        # messages by wire id (MAX_KINDS)
 
 cdef struct WaitPage:
@@ -110,6 +126,12 @@ cdef struct FdSlot:
     int fd                     # written to; -1: free
     int read_fd                # taken back from; the same for an eventfd
     uint32_t signalled         # written, or just about to be, and not yet taken back
+
+
+cdef class Stepper:
+    # What looks at what was newly published: the live tables, the tracker. The producer calls it with each publication,
+    # in its own thread and without the GIL, before it raises the watermark to `seq`; `head` is market_head.
+    cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil
 
 
 cdef class Region:
@@ -126,6 +148,9 @@ cdef class Region:
     cdef FdSlot[64] fds
     cdef uint32_t fds_used     # slots that were ever taken
     cdef int64_t generation    # of forks: this process made or attached it
+    cdef uint64_t tape_next    # bytes of the tape written; the producer's. Published with the watermark
+    cdef uint64_t tape_entries
+    cdef Stepper stepper       # or None; set before the producer runs
 
     cdef place(self)
 
@@ -188,6 +213,16 @@ cdef struct CursorSlot:    # one cache line for each cursor, which alone writes 
     uint64_t[5] pad
 
 
+cdef class Tape:
+    cdef readonly Region region
+    cdef uint8_t *base
+    cdef uint64_t bytes
+    cdef uint64_t mask
+
+    cdef void put(self, uint8_t origin, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil
+    cdef void write(self, uint64_t at, const uint8_t *data, uint64_t n) noexcept nogil
+
+
 cdef class LogRing:
     cdef Segment *first        # the producer's: the oldest that a cursor may begin at
     cdef Segment *last
@@ -204,6 +239,8 @@ cdef class LogRing:
     cdef readonly uint64_t max_backlog_bytes
     cdef CursorSlot *slots
     cdef void *slots_block
+    cdef Tape tape             # or None: where each entry goes too, for other processes
+    cdef uint8_t origin        # which ring this is, on the tape
 
     cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil
     cdef uint8_t *room_for(self, uint64_t whole, int *why) noexcept nogil
@@ -261,3 +298,68 @@ cdef inline uint32_t entry_payload_bytes(const uint8_t *entry) noexcept nogil:
 cdef class LogCursor(Place):
     cdef uint64_t head_seq(self) noexcept nogil
     cdef object take(self)
+
+
+# ------------------------------------------------------------------------------------------------------- live tables
+
+cdef enum:                 # RowHead.state
+    ROW_FREE = 0
+    ROW_USED = 1
+    ROW_REMOVED = 2        # it still knows its key
+
+cdef enum:
+    ROW_TORN = 1           # RowHead.flags, in a snapshot only
+
+cdef struct RowHead:       # how every row begins
+    uint64_t lock          # odd while the row is written
+    uint32_t state
+    uint32_t flags
+    int64_t key
+    int64_t key2
+    uint64_t seq
+    int64_t recv_ns
+
+cdef struct TableBlock:    # rows, which are an open-addressing hash of their keys
+    uint8_t *rows
+    uint64_t slots         # a power of two
+    TableBlock *older      # outgrown; a reader may still look at it
+
+cdef struct TableCommand:
+    TableCommand *next
+    int64_t key
+    int64_t key2
+    int what
+
+
+cdef class Table:
+    # Written by the producer alone, without the GIL; read from any thread or process by seqlock.
+    cdef readonly Region region
+    cdef TableBlock *block
+    cdef uint64_t row_bytes
+    cdef bint grows
+    cdef bint writes
+    cdef uint64_t removed          # rows
+    cdef uint64_t *used_at
+    cdef uint64_t *refused_at
+    cdef TableCommand *commands    # newest first; pushed by any thread, taken by the producer
+
+    cdef int settle(self, Region region, uint64_t at, uint64_t slots, uint64_t row_bytes) except -1
+    cdef RowHead *find(self, int64_t key, int64_t key2) noexcept nogil
+    cdef RowHead *insert(self, int64_t key, int64_t key2) noexcept nogil
+    cdef void drop(self, RowHead *row) noexcept nogil
+    cdef void sweep(self) noexcept nogil
+    cdef bint regrow(self, uint64_t slots) noexcept nogil
+    cdef TableCommand *taken(self) noexcept nogil
+    cdef int push(self, int what, int64_t key, int64_t key2) except -1
+    cdef int fetch(self, int64_t key, int64_t key2, uint8_t *out) noexcept nogil
+    cdef int64_t fill(self, uint8_t *out, uint64_t room) noexcept nogil
+    cdef int readable(self) except -1
+
+
+cdef inline void row_begin(RowHead *row) noexcept nogil:
+    ibw_store_relaxed(&row.lock, row.lock + 1)
+    ibw_fence_release()  # the odd number is out before any word of the row changes
+
+
+cdef inline void row_end(RowHead *row) noexcept nogil:
+    ibw_store_release(&row.lock, row.lock + 1)  # every word of the row is out before the even number

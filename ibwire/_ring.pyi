@@ -40,6 +40,8 @@ class Region:
     @staticmethod
     def attached(memory: Any, wait_memory: Any) -> Region:
         """The region that another process made, looked at; nothing of it is written but the wait page."""
+    def step_with(self, stepper: Stepper | None) -> None:
+        """Run that with each publication; None: nothing. Before the producer runs."""
     def publish(self, seq: int) -> None:
         """Everything up to ``seq`` is in its rings: say so, and wake who waits. Producer only."""
     def ring(self) -> None:
@@ -98,7 +100,9 @@ class LogRing:
     appended: int
     held_bytes: int
     segments: int
-    def __init__(self, max_backlog_bytes: int = 268435456, evicts: bool = False) -> None: ...
+    def __init__(
+        self, max_backlog_bytes: int = 268435456, evicts: bool = False, *, tape: Tape | None = None, origin: int = 0
+    ) -> None: ...
     def append(self, header: bytes | bytearray | memoryview, payload: bytes | bytearray | memoryview = b"") -> None:
         """Append one entry. Producer only. Raises OverflowError past the limit."""
     def collect(self) -> None:
@@ -118,6 +122,7 @@ class Entry:
     kind: int
     flags: int
     code: int
+    origin: int
     header: bytes
     payload: bytes
 
@@ -182,3 +187,121 @@ class MergedCursor:
         """Go on in this thread; the one before is done."""
     def close(self) -> None:
         """Close the cursors."""
+
+class Stepper:
+    """What the producer runs with each publication, before it says so. This one does nothing."""
+
+    def __init__(self) -> None: ...
+
+@final
+class StepBoth(Stepper):
+    """Two steppers, one after the other."""
+
+    def __init__(self, first: Stepper, second: Stepper) -> None: ...
+
+@final
+class Tape:
+    """The writing end of a region's tape. Producer only."""
+
+    region: Region
+    def __init__(self, region: Region) -> None: ...
+
+@final
+class TapeCursor(Reading):
+    """One consumer's place on a tape: order and control entries in wire order, with gaps told."""
+
+    gap: int
+    last_gap: int
+    def __init__(self, region: Region) -> None: ...
+    def poll(self, max: int = 1024) -> list[Entry]:
+        """Up to ``max`` entries; ``last_gap`` tells how many are missing before them."""
+    def close(self) -> None:
+        """No more polls. Twice is harmless."""
+
+class Table:
+    """What the tables have in common. Read from any thread; not from a child process after fork."""
+
+    region: Region
+    rows: int
+    refused: int
+    capacity: int
+    is_full: bool
+    def snapshot(self, out: npt.NDArray[np.void]) -> int:
+        """Copy every row into an array of this table's dtype; how many. Each is as it was at one moment."""
+    def read_bytes(self, key: int, key2: int = 0) -> bytes | None:
+        """One row as bytes, or None. Raises SessionLost when its writer died in the middle of it."""
+
+class QuoteTable(Table):
+    """The latest bid, ask and last of each request id."""
+
+    def __init__(self, region: Region, capacity: int = 256) -> None: ...
+    def add(self, reqId: int) -> None:
+        """Begin anew with that request id; call it before the request is sent. Any thread of the owner."""
+    def remove(self, reqId: int) -> None:
+        """Forget that request id; ticks that come late are dropped. Any thread of the owner."""
+    def read(self, reqId: int) -> QuoteValues | None:
+        """The quote of one request id at one moment, or None. Raises SessionLost when its writer died in the middle."""
+
+@final
+class QuoteValues:
+    """One quote as it was at one moment. Prices and sizes are NaN where there is none; times are monotonic, ns."""
+
+    reqId: int
+    seq: int
+    recv_ns: int
+    bid: float
+    ask: float
+    last: float
+    bid_size: float
+    ask_size: float
+    last_size: float
+    bid_ns: int
+    ask_ns: int
+    last_ns: int
+    changes: int
+    delayed: bool
+
+@final
+class QuoteStepper(Stepper):
+    """Keeps a quote table up to date with the market records of each publication."""
+
+    def __init__(
+        self,
+        table: QuoteTable,
+        ring: MarketRing,
+        plan: list[tuple[int, int, int, int, int, int, int]],
+        no_price: float = -1.0,
+    ) -> None: ...
+
+def leave_half_written(table: Table, key: int, key2: int = 0) -> None:
+    """For tests: as if the writer died in the middle of that row. Producer only."""
+
+def head_of(memory: Any) -> dict[str, Any] | None:
+    """What the head of a mapped file says; None when it is none of ours."""
+
+def layout_version() -> int:
+    """The version of the region's layout that this package makes and reads."""
+
+def sign_head(
+    region: Region,
+    *,
+    records: int,
+    owner_pid: int,
+    owner_start: int,
+    owner_space: int,
+    created_ns: int,
+    package: str,
+) -> None:
+    """Say whose region it is, and that it may be looked at. Owner, once, before anybody else can map it."""
+
+def set_session(region: Region, version: int, client_id: int, epoch: int) -> None:
+    """Note the session that the region is about. Owner only."""
+
+def end_region(region: Region) -> None:
+    """Say that nothing more comes, and wake who waits. Owner only; any thread. Twice is harmless."""
+
+def state_of(region: Region) -> str:
+    """``building``, ``open`` or ``closed``, as its owner said."""
+
+def health_of(region: Region) -> dict[str, int]:
+    """Counts and times of a region. Any process."""

@@ -10,11 +10,12 @@ may have touched since (everything a whole ring behind it) is dropped and counte
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.math cimport NAN
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -70,6 +71,33 @@ cdef object _error(str name, str problem, str hint=""):
     return getattr(_errors, name)(problem, hint=hint)
 
 
+# ------------------------------------------------------------------------------------------------- after a receive
+
+cdef class Stepper:
+    """What the producer runs with each publication, before it says so. This one does nothing.
+
+    Stepped in the producer's thread, without the GIL.
+    """
+
+    cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
+        pass
+
+
+@cython.final
+cdef class StepBoth(Stepper):
+    """Two steppers, one after the other."""
+
+    cdef Stepper first
+    cdef Stepper second
+
+    def __cinit__(self, Stepper first not None, Stepper second not None):
+        self.first, self.second = first, second
+
+    cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
+        self.first.step(head, seq)
+        self.second.step(head, seq)
+
+
 # ------------------------------------------------------------------------------------------------------ region
 
 cdef inline uint64_t pages(uint64_t n) noexcept nogil:
@@ -101,6 +129,11 @@ cdef class Region:
         if market_capacity < 64 or market_capacity & (market_capacity - 1):
             raise _error("ConfigError", f"a market ring of {market_capacity} records",
                          "give a power of two of at least 64")
+        if tape_bytes and (tape_bytes < 4096 or tape_bytes & (tape_bytes - 1)):
+            raise _error("ConfigError", f"a tape of {tape_bytes} bytes", "give a power of two of at least 4096")
+        for rows in (quotes_capacity, orders_capacity):
+            if rows and (rows < 8 or rows & (rows - 1)):
+                raise _error("ConfigError", f"a table of {rows} rows", "give a power of two of at least 8")
         cdef uint64_t market_at = 4 * PAGE_BYTES
         cdef uint64_t tape_at = market_at + pages(market_capacity * RECORD)
         cdef uint64_t quotes_at = tape_at + pages(tape_bytes)
@@ -178,6 +211,10 @@ cdef class Region:
         """Wake who waits, without anything new. Any thread of the owner."""
         with nogil:
             region_ring(self)
+
+    def step_with(self, Stepper stepper):
+        """Run that with each publication; None: nothing. Before the producer runs."""
+        self.stepper = stepper
 
     def publish(self, uint64_t seq):
         """Everything up to ``seq`` is in its rings: say so, and wake who waits. Producer only."""
@@ -266,6 +303,12 @@ cdef uint8_t *address_of(memory, uint64_t need, bint writable) except NULL:
 
 
 cdef void region_publish(Region region, uint64_t seq) noexcept nogil:
+    if region.stepper is not None:
+        region.stepper.step(region.hot.market_head, seq)
+    if region.tape_next != region.hot.tape_head:  # with the tables, which were stepped before: never ahead of them
+        ibw_store_relaxed(&region.hot.tape_count, region.tape_entries)
+        ibw_store_release(&region.hot.tape_head, region.tape_next)  # the entries are visible before the head
+        ibw_store_release(&region.hot.tape_counted, region.tape_entries)
     ibw_store_release(&region.hot.watermark, seq)  # every record below it is visible first
     region_ring(region)
 
@@ -527,3 +570,6 @@ cdef class MarketCursor(Reading):
 
 include "_ring_log.pxi"
 include "_ring_merged.pxi"
+include "_ring_tape.pxi"
+include "_ring_tables.pxi"
+include "_ring_shared.pxi"

@@ -30,10 +30,12 @@ cdef class LogRing:
     Parameters
     ----------
     max_backlog_bytes : how far the slowest cursor may be behind; past it nothing more is taken.
+    tape : where each entry goes too, for other processes. origin : what entries of this ring are called there.
     """
 
-    def __cinit__(self, uint64_t max_backlog_bytes=256 << 20, bint evicts=False):
+    def __cinit__(self, uint64_t max_backlog_bytes=256 << 20, bint evicts=False, *, Tape tape=None, uint8_t origin=0):
         self.max_backlog_bytes = max_backlog_bytes
+        self.tape, self.origin = tape, origin
         self.evicts = evicts
         self.slots_block = malloc((MOST_CURSORS + 1) * sizeof(CursorSlot))
         self.first = self.last = new_segment(SEGMENT_BYTES)
@@ -191,6 +193,8 @@ cdef class LogRing:
         # Before `used`, so that a cursor is never beyond it.
         ibw_store_relaxed(&self.end_bytes, self.last.base + self.last.used + whole)
         ibw_store_release(&self.last.used, self.last.used + whole)  # the entry is whole before it is counted
+        if self.tape is not None:
+            self.tape.put(self.origin, head, nhead, payload, n)
         return 0
 
     def append(self, header not None, payload not None=b""):
@@ -301,6 +305,7 @@ cdef class Entry:
     cdef readonly int kind
     cdef readonly int flags
     cdef readonly int code
+    cdef readonly int origin
     cdef readonly bytes header
     cdef readonly bytes payload
 

@@ -32,6 +32,8 @@ cdef struct TextRef:
 
 def _name(record: Record, part: int) -> str:
     base = "".join(w.capitalize() for w in record.name.split("_"))
+    if record in records.ROWS:
+        return base
     return f"{base}Record" if part == 0 else f"{base}Record2"
 
 
@@ -45,7 +47,7 @@ def _struct(record: Record, part: int) -> str:
     lines = [f"cdef struct {_name(record, part)}:"]
     offsets = record.offsets()
     start = part * records.RECORD_BYTES
-    size = records.ORDER_HEADER_BYTES if record.ring == "order" else records.RECORD_BYTES
+    size = records.PART_BYTES[record.ring]
     end = 0
     for f in record.fields:
         if f.part != part:
@@ -62,6 +64,6 @@ def _struct(record: Record, part: int) -> str:
 def records_pxd() -> str:
     """The text of ``_records.pxd``."""
     parts = [HEAD]
-    for record in records.RECORDS:
+    for record in records.BY_NAME.values():
         parts.extend(_struct(record, part) for part in range(record.parts))
     return "\n\n".join(parts)

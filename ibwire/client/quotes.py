@@ -7,9 +7,8 @@ import struct
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ibwire.spec import ticks
 from ibwire.spec.records import BY_NAME, RECORD_BYTES
-from ibwire.spec.registry import INCOMING
+from ibwire.spec.tables import NO_PRICE, QUOTE_SOURCES
 
 __all__ = ["Quote", "TickReader"]
 
@@ -55,23 +54,12 @@ class Quote:
         return not math.isnan(self.bid) and not math.isnan(self.ask)
 
 
-_ROWS: Final = {row.name: row.id for row in INCOMING.values()}
-_PRICE_KIND: Final = _ROWS["tickPrice"]
-_SIZE_KIND: Final = _ROWS["tickSize"]
-_SIDES: Final = {"BID": "bid", "ASK": "ask", "LAST": "last"}
-
-
-def _types(suffix: str) -> dict[int, str]:
-    """Tick type -> field of a quote, for live and delayed data."""
-    found = {}
-    for prefix in ("", "DELAYED_"):
-        for side, name in _SIDES.items():
-            found[ticks.NUMBERS[f"{prefix}{side}{suffix.upper()}"]] = f"{name}{suffix}"
-    return found
-
-
-_PRICES: Final = _types("")
-_SIZES: Final = _types("_size")
+# (kind, tick type) -> price field or "", size field, delayed; of the records with price and size at the same places.
+_SOURCES: Final = {
+    (source.kind, source.tick): (source.side if source.price else "", f"{source.side}_size", source.delayed)
+    for source in QUOTE_SOURCES
+    if source.record in ("TICK_PRICE", "TICK_SIZE")
+}
 _OFFSETS: Final = BY_NAME["TICK_PRICE"].offsets()
 # seq, recv_ns, kind, part, flags, tick type, key, price, size: the same places in both records.
 _HEAD: Final = struct.Struct("<QqBBHiqdd")
@@ -111,29 +99,19 @@ class TickReader:
             if key not in quotes or part:
                 continue
             counts[key] += 1
-            if kind == _PRICE_KIND:
-                update = self._price(tick, price, size)
-            elif kind == _SIZE_KIND and tick in _SIZES:
-                update = {_SIZES[tick]: size}
-            else:
+            found = _SOURCES.get((kind, tick))
+            if found is None:
                 continue
-            if update:
-                changed.setdefault(key, {}).update(update)
-                seen[key] = (seq, recv_ns, tick in ticks.DELAYED)
+            name, size_name, delayed = found
+            if not name:
+                update = {size_name: size}
+            elif price == NO_PRICE and not size > 0:
+                update = {name: NAN, size_name: NAN}
+            else:
+                update = {name: price, size_name: size} if size == size else {name: price}
+            changed.setdefault(key, {}).update(update)
+            seen[key] = (seq, recv_ns, delayed)
         for key, fields in changed.items():
             seq, recv_ns, delayed = seen[key]
             quotes[key] = replace(quotes[key], seq=seq, recv_ns=recv_ns, delayed=delayed, **fields)
         return set(changed)
-
-    @staticmethod
-    def _price(tick: int, price: float, size: float) -> dict[str, float]:
-        name = _PRICES.get(tick)
-        if name is None:
-            return {}
-        # -1 without a size says that there is no such price now; a combination may well trade at -1.
-        if price == -1 and not size > 0:
-            return {name: NAN, f"{name}_size": NAN}
-        update = {name: price}
-        if size == size:
-            update[f"{name}_size"] = size
-        return update

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from ibwire.spec.records import BY_NAME, ORDER_HEADER_BYTES, RECORD_BYTES, Record, RecordField
+from ibwire.spec.records import BY_NAME, PART_BYTES, RECORD_BYTES, Record, RecordField
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +26,11 @@ def placed(record: Record) -> list[tuple[RecordField, str, int]]:
 
 
 def record_bytes(record: Record) -> int:
-    """Length of one message's record: 64 or 128 bytes in the market ring, 192 before the payload of an order entry."""
-    return ORDER_HEADER_BYTES if record.ring == "order" else RECORD_BYTES * record.parts
+    """Length of one message's record: 64 or 128 bytes in the market ring, 192 before the payload of an order entry.
+
+    Of a row of a live table: 128 (quotes) or 256 (orders).
+    """
+    return PART_BYTES[record.ring] * record.parts
 
 
 @cache
@@ -37,7 +40,7 @@ def dtype(name: str) -> np.dtype[Any]:
     Parameters
     ----------
     name : str
-        A name of :data:`ibwire.spec.records.RECORDS`, such as ``TICK_PRICE``.
+        A name of :data:`ibwire.spec.records.RECORDS`, such as ``TICK_PRICE``, or of ``ROWS``, such as ``QUOTE_ROW``.
 
     Returns
     -------

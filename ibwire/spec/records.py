@@ -8,6 +8,7 @@ alignment; a field names the message paths that fill it.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,8 +93,7 @@ class Record:
             pos = (at[f.part] + f.align - 1) // f.align * f.align
             out[f.name if f.part == 0 or f.name not in out else f"{f.name}_1"] = pos
             at[f.part] = pos + f.size
-        limit = ORDER_HEADER_BYTES if self.ring == "order" else RECORD_BYTES
-        if at[0] > limit or at[1] > 2 * RECORD_BYTES:
+        if at[0] > PART_BYTES[self.ring] or at[1] > 2 * RECORD_BYTES:
             raise ValueError(f"record {self.name} is too long: {at}")
         return out
 
@@ -104,6 +104,15 @@ class Record:
 
 RECORD_BYTES: Final = 64
 ORDER_HEADER_BYTES: Final = 192
+QUOTE_ROW_BYTES: Final = 128
+ORDER_ROW_BYTES: Final = 256
+PART_BYTES: Final[dict[str, int]] = {
+    "market": RECORD_BYTES,
+    "order": ORDER_HEADER_BYTES,
+    "quotes": QUOTE_ROW_BYTES,
+    "orders": ORDER_ROW_BYTES,
+}
+"""Bytes of one record, or of one part of it, by where it stands: the rings, then the live tables."""
 
 
 def _market(name: str, message: str, *fields: RecordField, aux: str = "", aux_path: str = "", parts: int = 1) -> Record:
@@ -316,4 +325,89 @@ RECORDS: Final[tuple[Record, ...]] = (
     _order_entry("ERROR", "error", orderId="id", code="errorCode", text="errorMsg"),
 )
 
-BY_NAME: Final[dict[str, Record]] = {r.name: r for r in RECORDS}
+
+
+def _row(name: str, table: str, *fields: RecordField) -> Record:
+    return Record(
+        name,
+        "",
+        table,
+        (
+            _f("lock", "u64", doc="odd while the row is written"),
+            _f("state", "u32", doc="ROW_*"),
+            _f("flags", "u32", doc="QUOTE_* or ORDER_*"),
+            _f("key", "i64", doc="request id, or client id (INT_UNSET: no order id is known, key2 is permId)"),
+            _f("key2", "i64", doc="0, or order id"),
+            _f("seq", "u64", doc="message of the latest change"),
+            _f("recv_ns", "i64", doc="monotonic time at which that came, ns"),
+            *fields,
+        ),
+    )
+
+
+ROW_FREE: Final = 0
+ROW_USED: Final = 1
+ROW_REMOVED: Final = 2
+"""``state`` of a row. A removed one still knows its key, and what comes late for it is dropped."""
+
+FLAG_TORN: Final = 1
+"""In a snapshot: the writer died while it wrote this row; of its values only the key may be right."""
+QUOTE_DELAYED: Final = 2
+"""The latest price or size was a delayed one."""
+ORDER_CONFLICT: Final = 2
+"""Another order, of another permId, has the same client id and order id."""
+ORDER_STATUS_CUT: Final = 4
+"""The status text is longer than its place."""
+ORDER_UNSURE: Final = 8
+"""A message about orders could not be decoded since: this row may be behind."""
+
+ROWS: Final[tuple[Record, ...]] = (
+    _row(
+        "QUOTE_ROW",
+        "quotes",
+        *(_f(name, "f64", doc="NaN: none") for name in ("bid", "ask", "last", "bid_size", "ask_size", "last_size")),
+        *(_f(name, "i64", doc="when one of both last came; 0: never") for name in ("bid_ns", "ask_ns", "last_ns")),
+        _f("changes", "u64", doc="prices and sizes taken so far"),
+    ),
+    _row(
+        "ORDER_ROW",
+        "orders",
+        _f("permId", "i64", doc="0 while not known"),
+        _f("parentId", "i64", doc="0: none"),
+        _f("quantity", "f64", doc="total of the order"),
+        _f("filled", "f64", doc="by the latest status"),
+        _f("remaining", "f64", doc="by the latest status"),
+        _f("avg_price", "f64", doc="of the fills, by the latest status or execution"),
+        _f("last_price", "f64", doc="of the last fill, by the latest status or execution"),
+        _f("limit_price", "f64"),
+        _f("executed", "f64", doc="cumulative quantity by the latest execution"),
+        _f("error_seq", "u64", doc="message of the last error"),
+        _f("status_seq", "u64", doc="message of the latest status"),
+        _f("error_code", "i32", doc="of the last error; 0: none"),
+        _f("status_code", "u8", doc="see WIRE_STATUS_CODES"),
+        _f("status_len", "u8"),
+        _f("quantity_digits", "i8"),
+        _f("filled_digits", "i8"),
+        _f("remaining_digits", "i8"),
+        _f("pad0", "u8"),
+        _f("pad1", "u16"),
+        _f("statuses", "u32", doc="status messages so far"),
+        _f("opens", "u32", doc="open order messages so far"),
+        _f("executions", "u32", doc="executions so far, each execution id once"),
+        _f("commissions", "u32", doc="commission reports so far"),
+        _f("errors", "u32", doc="errors so far"),
+        _f("status", "char24", doc="the gateway's text, as it came"),
+    ),
+)
+"""Rows of the live tables. All begin alike; a reader copies a whole row while ``lock`` is even and unchanged."""
+
+BY_NAME: Final[dict[str, Record]] = {r.name: r for r in (*RECORDS, *ROWS)}
+
+
+def layout_checksum() -> int:
+    """Changes with any name, type or place of any record or row: 32 bits that two programs compare."""
+    lines = []
+    for record in BY_NAME.values():
+        lines.append(f"{record.name}/{record.ring}")
+        lines += (f"{f.name}={f.ctype}@{at}" for f, at in zip(record.fields, record.offsets().values(), strict=True))
+    return zlib.crc32("\n".join(lines).encode())
