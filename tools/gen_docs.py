@@ -43,6 +43,7 @@ FLAGS: Final = {
     "FLAG_LONG_TEXT": "a text is not all there; the whole message stands in the control ring",
     "FLAG_LONG_NUMBER": "a number did not fit exactly; the whole message stands in the control ring",
     "FLAG_UNDECODABLE": "the payload is broken; only kind, sequence, times and the payload count",
+    "FLAG_OMITTED": "on the tape of shared memory: too long for it, the payload is not there",
 }
 MESSAGES_INTRO: Final = (
     f"""Every message of the protocol, {len(INCOMING)} from the gateway and {len(OUTGOING)} from the client. "since":

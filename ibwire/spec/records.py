@@ -26,6 +26,9 @@ control ring with the same sequence number."""
 FLAG_UNDECODABLE: Final = 16
 """The payload could not be decoded; only kind, sequence, times and the raw payload count."""
 
+FLAG_OMITTED: Final = 32
+"""On the tape of shared memory: the entry was too long for it, and its payload is not there."""
+
 EXACT_DIGITS: Final = 15
 """Up to that many significant digits a double and the digits after the point give back the exact decimal."""
 
