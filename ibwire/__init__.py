@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ibwire.client import Client, OrderHandle, Position, Positions, Quote, connect
+    from ibwire.client import Attached, Client, OrderHandle, Position, Positions, Quote, attach, connect
     from ibwire.compat.client import EClient
     from ibwire.compat.wrapper import EWrapper
     from ibwire.config import Settings
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 __version__: Final = "0.1.0"
 
 _HOMES: Final[dict[str, str]] = {
-    **dict.fromkeys(("Client", "OrderHandle", "Position", "Positions", "Quote", "connect"), "ibwire.client"),
+    **dict.fromkeys(
+        ("Attached", "Client", "OrderHandle", "Position", "Positions", "Quote", "attach", "connect"), "ibwire.client"
+    ),
     **dict.fromkeys(("forex", "future", "limit", "market", "option", "stock"), "ibwire.types.constructors"),
     **dict.fromkeys(("Contract", "Order"), "ibwire.types.structs"),
     **dict.fromkeys(("Codec", "Role"), "ibwire.wire.codec"),
@@ -70,6 +72,7 @@ _HOMES: Final[dict[str, str]] = {
 }
 
 __all__ = [
+    "Attached",
     "Client",
     "Codec",
     "ConfigError",
@@ -99,6 +102,7 @@ __all__ = [
     "WaitTimeout",
     "WrongThread",
     "__version__",
+    "attach",
     "connect",
     "forex",
     "future",

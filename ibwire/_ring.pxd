@@ -363,3 +363,66 @@ cdef inline void row_begin(RowHead *row) noexcept nogil:
 
 cdef inline void row_end(RowHead *row) noexcept nogil:
     ibw_store_release(&row.lock, row.lock + 1)  # every word of the row is out before the even number
+
+
+# --------------------------------------------------------------------------------------- for strategies in C or Cython
+#
+# A view on the ring itself, without a copy: look at the records between ring_view and ring_is_whole, keep what you
+# conclude, and act on it only when ring_is_whole says so: otherwise the producer came round meanwhile, and what was
+# looked at may be mixed. Then forget it; the next ring_view says how many records are gone.
+#
+#     lost = ring_view(ring, &next, &view)
+#     for i in range(view.count):
+#         tick = <const TickPriceRecord *>(view.records + i * 64)
+#         ...
+#     if ring_is_whole(ring, &view):
+#         next = view.first + view.count
+
+cdef struct RingView:
+    const uint8_t *records     # `count` records of 64 bytes, one behind the other
+    uint64_t count             # 0: nothing new
+    uint64_t first             # number of the first
+
+
+cdef inline uint64_t ring_head(MarketRing ring) noexcept nogil:
+    # Number of the next record: where a new reader begins.
+    return ibw_load_acquire(&ring.hot.market_head)
+
+
+cdef inline uint64_t ring_view(MarketRing ring, uint64_t *next, RingView *view) noexcept nogil:
+    # What can be read from record number `next` on, up to the ring's end: whole messages, though the rest of one may
+    # follow in the next view. Returns how many records were overwritten unread; `next` is moved past them.
+    cdef uint64_t head = ibw_load_acquire(&ring.hot.market_head)  # records below are whole
+    cdef uint64_t lost = 0, at
+    if ibw_load_relaxed(&ring.hot.market_reserved) > next[0] + ring.capacity:
+        # Half a ring of a start, or a fast producer is never escaped; and not with the second half of a message.
+        lost = head - (ring.capacity >> 1) - next[0]
+        lost += (ring.base + (((next[0] + lost) & ring.mask) << 6))[17] != 0
+        next[0] += lost
+    at = next[0] & ring.mask
+    view.first = next[0]
+    view.records = ring.base + (at << 6)
+    view.count = head - next[0]
+    if view.count > ring.capacity - at:
+        view.count = ring.capacity - at
+    return lost
+
+
+cdef inline bint ring_is_whole(MarketRing ring, const RingView *view) noexcept nogil:
+    # After use: nothing of the view was touched by the producer since.
+    ibw_fence_acquire()  # what was read is read before the mark is
+    return ibw_load_relaxed(&ring.hot.market_reserved) <= view.first + ring.capacity
+
+
+cdef inline bint ring_wait(MarketRing ring, uint64_t next, int64_t ns) noexcept nogil:
+    # Sleep, without the GIL, until there is something from `next` on, at most ns; True when there is.
+    cdef int64_t until = ibw_now_ns() + ns
+    cdef uint64_t seen
+    while True:
+        seen = ibw_load_acquire(&ring.hot.rings)
+        if ibw_load_acquire(&ring.hot.market_head) != next:
+            return True
+        ns = until - ibw_now_ns()
+        if ns <= 0:
+            return False
+        region_wait(ring.region, seen, ns)  # also moved by what is no market record

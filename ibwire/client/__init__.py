@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from ibwire.client.account import AccountValue, Position, Positions
+from ibwire.client.attached import Attached, attach
 from ibwire.client.facade import Client, connect
 from ibwire.client.orders import OrderHandle, Orders
 from ibwire.client.quotes import Quote
@@ -18,6 +19,7 @@ from ibwire.client.stream import QuoteStream
 
 __all__ = [
     "AccountValue",
+    "Attached",
     "Client",
     "OrderHandle",
     "Orders",
@@ -25,5 +27,6 @@ __all__ = [
     "Positions",
     "Quote",
     "QuoteStream",
+    "attach",
     "connect",
 ]

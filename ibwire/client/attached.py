@@ -14,7 +14,7 @@ from ibwire.ring.tables import tables_of
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ibwire._ring import MarketCursor, TapeCursor
+    from ibwire._ring import MarketCursor, MarketRing, TapeCursor
 
 __all__ = ["Attached", "Health", "attach"]
 
@@ -63,6 +63,8 @@ class Attached:
     Attributes
     ----------
     name : str
+    market : MarketRing
+        For compiled strategies; others use :meth:`cursor`.
     quotes : QuoteTable
         Latest bid, ask and last: ``read(reqId)`` and ``snapshot(out)``.
     orders : OrderTable
@@ -79,7 +81,7 @@ class Attached:
         self._rings: Any = import_module("ibwire._ring")
         self.name = name
         self.quotes, self.orders = tables_of(self._region)
-        self._market = self._rings.MarketRing(self._region)
+        self.market: MarketRing = self._rings.MarketRing(self._region)
         self._pid = os.getpid()
         self._closed = False
 
@@ -121,7 +123,7 @@ class Attached:
         counts |= {
             "quotes_capacity": self.quotes.capacity,
             "orders_capacity": self.orders.capacity,
-            "market_capacity": self._market.capacity,
+            "market_capacity": self.market.capacity,
         }
         head = self._rings.head_of(self._region)
         return Health(
@@ -142,8 +144,7 @@ class Attached:
     def cursor(self) -> MarketCursor:
         """A cursor over market records from now on; who falls a ring behind is told how many are gone."""
         self._check()
-        cursor: MarketCursor = self._market.cursor()
-        return cursor
+        return self.market.cursor()
 
     def tape(self) -> TapeCursor:
         """A cursor over order and control entries from now on. After a gap, read the order table again."""

@@ -38,8 +38,8 @@ NO_PRICE: Final = -1.0
 class QuoteSource(NamedTuple):
     """A record that brings a price, a size or both for one side of a quote.
 
-    kind : message id. part, record : of which record. tick : its ``tickType``. side : one of :data:`SIDES`. price, size :
-    names of the record's fields, or empty. delayed : the data is delayed.
+    kind : message id. part, record : of which record. tick : its ``tickType``. side : one of :data:`SIDES`.
+    price, size : names of the record's fields, or empty. delayed : the data is delayed.
     """
 
     kind: int

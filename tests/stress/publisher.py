@@ -34,8 +34,8 @@ def messages() -> bytes:
             number = Decimal(n)
             found.append(
                 m.OrderStatus(
-                    orderId=n % ORDERS + 1, status=f"Sub{n:06}", filled=number, remaining=number, permId=n % ORDERS + 50,
-                    clientId=CLIENT, avgFillPrice=float(n), lastFillPrice=float(n),
+                    orderId=n % ORDERS + 1, clientId=CLIENT, permId=n % ORDERS + 50, status=f"Sub{n:06}",
+                    filled=number, remaining=number, avgFillPrice=float(n), lastFillPrice=float(n),
                 )
             )  # fmt: skip
         else:
