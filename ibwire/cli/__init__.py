@@ -19,6 +19,7 @@ VERBS: Final[dict[str, str]] = {
     "decode": "turn recorded bytes into messages with named fields",
     "explain": "the layout of a message at a server version, and since when each field is there",
     "exec": "run a program written for the official ibapi package, unchanged",
+    "watch": "quotes, orders and health of a session that another process publishes",
 }
 """Verb -> one line of help. Each is a module of this package."""
 

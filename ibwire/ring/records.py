@@ -83,6 +83,13 @@ def _format(f: RecordField) -> Any:
     return _NUMPY.get(f.ctype) or _NUMPY_WIDE[f.ctype]
 
 
+def rows_of(name: str, count: int) -> np.ndarray[Any, np.dtype[Any]]:
+    """Room for ``count`` rows of a table, ``QUOTE_ROW`` or ``ORDER_ROW``, for its ``snapshot``."""
+    import numpy as np
+
+    return np.zeros(count, dtype(name))
+
+
 def array_of(buffer: bytearray, count: int, first: int) -> np.ndarray[Any, np.dtype[Any]]:
     """A read-only view of ``count`` records of a buffer from the one numbered ``first``; numpy loads on first use."""
     import numpy as np
