@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import ibwire
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+import ibwire
 
 HERE = Path(__file__).resolve().parent
 

@@ -15,13 +15,22 @@ from typing import Any, Final, Protocol
 from ibwire.client.intake import Intake, Pending
 from ibwire.client.orders import Orders, handle_type
 from ibwire.config import Settings
-from ibwire.errors import ConnectError, ForkedClient, IbwireError, RequestError, SessionLost, WaitTimeout
+from ibwire.errors import (
+    ConnectError,
+    ForkedClient,
+    IbwireError,
+    RequestError,
+    RiskRejected,
+    SessionLost,
+    WaitTimeout,
+)
 from ibwire.io import clock, life
 from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
 from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
 from ibwire.io.wait import Bell, Waits
+from ibwire.ring.tables import LiveTables
 from ibwire.spec.errorcodes import FARM_OK
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.orders import OrderTable
@@ -45,6 +54,7 @@ class LinkLike(Protocol):
     every: Any
     orders: Any
     control: Any
+    tables: LiveTables | None
 
     @property
     def bell(self) -> Waits: ...
@@ -269,6 +279,16 @@ class Core:
         """An id that the caller chose; no new order gets it."""
         with self.lock:
             self._next_order_id = max(self._next_order_id, order_id + 1)
+
+    def claim_row(self, order_id: int, *, is_new: bool) -> None:
+        """Its row in the live table, before an order goes out. Raises RiskRejected when there is no room for it."""
+        tables = self.link.tables
+        if tables is None or not is_new:
+            return
+        if tables.orders.is_full:
+            problem = f"the order table in shared memory is full ({tables.orders.rows} orders)"
+            raise RiskRejected(problem, policy="order table", hint="connect again; nothing was sent")
+        tables.orders.add(self.client_id, order_id)
 
     def encode(self, message: Any) -> tuple[bytes, str]:
         """Payload and dialect of a message."""

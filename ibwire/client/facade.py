@@ -19,6 +19,7 @@ from ibwire.io import clock
 from ibwire.io.cursor import Cursor
 from ibwire.io.link import Link
 from ibwire.io.metrics import Metrics
+from ibwire.ring.tables import LiveTables
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import Contract, ContractDetails
 
@@ -99,6 +100,7 @@ def _open(settings: Settings, host: str, port: int) -> LinkLike:
             max_backlog_bytes=settings.max_backlog_bytes,
             buffer_bytes=settings.buffer_bytes,
             receive_buffer_bytes=settings.receive_buffer_bytes,
+            publish=settings.publish,
         )
     except ConnectError as error:
         where = f"{host}:{port}"
@@ -255,6 +257,15 @@ class Client:
         self._core.close()
         if not self._core.is_forked:
             self._resources.close()
+
+    @property
+    def tables(self) -> LiveTables | None:
+        """Latest quotes by request id and orders by (client id, order id), kept by the receiving thread.
+
+        None without the compiled modules. ``tables.quotes.read(reqId)``, ``tables.orders.read(clientId, orderId)``,
+        ``snapshot(out)``.
+        """
+        return self._core.link.tables
 
     # -- contracts ---------------------------------------------------------------------------------------------------
 

@@ -110,7 +110,7 @@ class Orders:
         Raises
         ------
         ConfigError : the order is not complete, or names one that has ended.
-        RiskRejected : TWS has no connection to IB; nothing was sent.
+        RiskRejected : TWS has no connection to IB, or the order table in shared memory is full; nothing was sent.
         UnsupportedByServer : the gateway's version cannot carry a value; nothing was sent.
         SessionLost : the connection is gone or broke while sending. The handle's state says whether bytes left.
         """
@@ -133,6 +133,7 @@ class Orders:
             core.use_order_id(order.orderId)
             order.clientId = core.client_id
             payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, contract, order))
+            core.claim_row(order.orderId, is_new=known is None)
             view = core.table.on_place(order.orderId, contract, order, clock.now_ns(), 4 + len(payload), dialect)
             core.send_order(order.orderId, payload)
         core.changed()

@@ -45,6 +45,8 @@ class QuoteStream:
         try:
             for reqId, contract in zip(self._ids, self._contracts, strict=True):
                 self._reader.add(reqId)
+                if core.link.tables is not None:
+                    core.link.tables.quotes.add(reqId)
                 with core.lock:
                     self._pending[reqId] = core.intake.expect(reqId, Pending((), None, is_market=True))
                 core.send(outgoing.ReqMktData(reqId, contract, generic_ticks))
@@ -125,6 +127,8 @@ class QuoteStream:
         core = self._core
         for reqId, pending in self._pending.items():
             refused = pending.error is not None
+            if core.link.tables is not None:
+                core.link.tables.quotes.remove(reqId)
             with core.lock:
                 core.intake.forget(reqId, pending)
             if not refused and core.lost is None:

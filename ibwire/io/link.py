@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ibwire.errors import ConfigError, ConnectError, ProtocolError, SessionLost, WaitTimeout, WrongThread
-from ibwire.io import life, transport
+from ibwire.io import life, shm, transport
 from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
 from ibwire.io.metrics import COUNTS, Metrics, by_name_of, histograms
 from ibwire.io.opening import MARKETS, MODES, check_choice, check_sizes, handshake
 from ibwire.io.reader import BUFFER_BYTES, CompiledReader, End, Ending, Receiving, make_reader
+from ibwire.io.rings import make_rings
 from ibwire.io.wait import Bell, InlineBell, RegionBell, Waits, WakeFd, check_how
 from ibwire.io.writer import InlineWriter, Writer
 from ibwire.ring import impl
@@ -55,6 +56,8 @@ class Link:
         The rings; make cursors from any thread. ``every`` is None with ``market="latest"``.
     decoder
         The stream decoder: ``stats`` and ``watermark`` may be read from any thread.
+    tables : LiveTables or None
+        Latest quotes and orders, kept by the reader; None with the plain twins or without records.
     bell : Bell
         Rung once per receive call, and when the link ends.
     """
@@ -68,10 +71,9 @@ class Link:
         self.server_version = session.server_version
         self.connection_time = session.connection_time
         self.codec = Codec(session.server_version, Role.CLIENT)
-        limit = settings["max_backlog_bytes"]
-        self.market = impl.MarketRing(settings["market_records"])
-        self.every = impl.EveryRing(self.market, limit) if settings["market"] == "every" else None
-        self.orders, self.control = impl.LogRing(limit), impl.LogRing(limit)
+        rings = make_rings(settings, session.server_version, session.epoch)
+        self.market, self.every, self.orders, self.control = rings.market, rings.every, rings.orders, rings.control
+        self.tables, self._segment = rings.tables, rings.segment
         self.decoder = impl.StreamDecoder(
             session.server_version,
             self.market,
@@ -133,6 +135,7 @@ class Link:
         timers: bool = False,
         buffer_bytes: int = BUFFER_BYTES,
         receive_buffer_bytes: int = 0,
+        publish: str | None = None,
     ) -> Link:
         """Connect, agree on a version and start reading.
 
@@ -171,6 +174,9 @@ class Link:
             See :class:`~ibwire.io.reader.Receiving`.
         receive_buffer_bytes : int
             The kernel's receive buffer; 0 leaves it to the kernel.
+        publish : str or None
+            Put the market ring, the tables and a copy of order and control entries into shared memory of that name,
+            for ``ibwire.attach``; until the link ends.
 
         Raises
         ------
@@ -190,36 +196,52 @@ class Link:
             "how": how,
         }
         check_sizes(market_records, max_backlog_bytes)
+        # Before connecting: a name that is taken, or too little memory, must not cost a session.
+        segment = None if publish is None else shm.create(publish, market_records=market_records)
+        offer = {
+            "max_server_version": max_server_version,
+            "connect_options": connect_options,
+            "allow_redirect": allow_redirect,
+            "epoch": epoch,
+        }
+        try:
+            link = cls._connect({**settings, "segment": segment}, offer, host, port, timeout_ms, receive_buffer_bytes)
+            try:
+                if on_close is not None:
+                    link.on_close(on_close)
+                if start:
+                    link.start()
+            except BaseException:
+                link._sock.close()
+                raise
+        except BaseException:
+            if segment is not None:
+                segment.close()
+            raise
+        return link
+
+    @classmethod
+    def _connect(
+        cls, settings: dict[str, Any], offer: dict[str, Any], host: str, port: int, timeout_ms: float, buffer_bytes: int
+    ) -> Link:
         deadline = time.monotonic() + timeout_ms / 1000
         for redirects in range(MAX_REDIRECTS + 1):
-            session = ClientSession(
-                max_server_version=max_server_version,
-                connect_options=connect_options,
-                allow_redirect=allow_redirect,
-                redirects=redirects,
-                epoch=epoch,
-                deliver="bytes",
-            )
+            session = ClientSession(**offer, redirects=redirects, deliver="bytes")
             left_ms = (deadline - time.monotonic()) * 1000
             if redirects and left_ms <= 0:
                 break
             limit_ms = left_ms if redirects else timeout_ms
-            sock = transport.connect(host, port, timeout_ms=limit_ms, receive_buffer_bytes=receive_buffer_bytes)
+            sock = transport.connect(host, port, timeout_ms=limit_ms, receive_buffer_bytes=buffer_bytes)
             try:
                 found = handshake(sock, session, deadline, f"{host}:{port}")
                 if isinstance(found, Redirected):
                     sock.close()
                     host, port = found.host, found.port or port
                     continue
-                link = cls(sock, session, found, {**settings, "host": host, "port": port})
-                if on_close is not None:
-                    link.on_close(on_close)
-                if start:
-                    link.start()
+                return cls(sock, session, found, {**settings, "host": host, "port": port})
             except BaseException:
                 sock.close()
                 raise
-            return link
         raise ConnectError(f"no session within {timeout_ms:g} ms, redirects included")
 
     def start(self) -> None:
@@ -517,6 +539,8 @@ class Link:
             self.writer.stop(str(ending))  # first: who sees the end must not find the writer going
             self._ending = ending
             callbacks, self._on_close = self._on_close, []
+        if self._segment is not None:
+            self._segment.close()
         transport.shut(self._sock)  # what this side cannot read any more the peer need not send
         self._told += [] if self._is_exiting else callbacks
         if not self._is_sending:

@@ -37,6 +37,7 @@ class FakeLink:
         self.server_version = server_version
         self.market, self.orders, self.control = impl.MarketRing(1024), impl.LogRing(), impl.LogRing()
         self.decoder = impl.StreamDecoder(server_version, self.market, self.orders, self.control)
+        self.tables = None
         self.bell = Bell()
         self.ending: Ending | None = None
         self.sent: list[Any] = []
