@@ -139,7 +139,8 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_nothing_torn(name: str) ->
         killer = threading.Timer(rng.uniform(0.0, 0.05), process.send_signal, [signal.SIGKILL])
         killer.start()
         count = came = 0
-        with pytest.raises(SessionLost, match="has died"):
+        # Killed while nobody reads, or, if it was in the middle of a row that is read next, in that row.
+        with pytest.raises(SessionLost, match=r"has died|stopped while it wrote"):
             while True:
                 count = seen.count
                 came += drain(seen, cursor, tape)
