@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, final
 
-from ibwire._ring import LogCursor
+from ibwire._ring import LogCursor, Region
 
 @final
 class Sizes:
@@ -24,6 +24,8 @@ class Routes:
     """Payloads to routes by wire id; what has none, or is not plain, goes to ``general``."""
 
     skipped: int
+    next_seq: int
+    lost: int
     def __init__(
         self,
         raw_ids: bool,
@@ -40,8 +42,16 @@ class Routes:
     def interpret(self, payload: bytes) -> None:
         """Make one payload's callbacks."""
 
-    def drain(self, cursor: LogCursor, most: int, told: Callable[[], object] | None = None) -> int:
-        """Make the callbacks of the payloads that wait in a ring, in their order, until :meth:`stop`."""
+    def drain(
+        self,
+        region: Region,
+        control: LogCursor,
+        market: LogCursor | None,
+        next_seq: int,
+        most: int,
+        told: Callable[[], object] | None = None,
+    ) -> int:
+        """Make the callbacks of the payloads that wait in two rings, in wire order, until :meth:`stop`."""
 
     def stop(self) -> None:
         """End :meth:`drain` after the payload that it is at; to be called in a callback."""

@@ -22,11 +22,13 @@ from libc.string cimport memchr, memcmp, memcpy, memset
 
 from ibwire._ring cimport (
     LogCursor,
-    Segment,
+    Region,
     data_of,
     entry_bytes,
     entry_payload,
     entry_payload_bytes,
+    entry_seq,
+    ibw_load_acquire,
     ibw_store_release,
 )
 
@@ -563,6 +565,15 @@ cdef class Route:
                 Py_XDECREF(values[k])
 
 
+cdef inline const uint8_t *peek(LogCursor cursor, uint64_t limit) noexcept:
+    # The next entry up to the watermark, or NULL. What is not below that may be overtaken by an entry of another ring.
+    cdef const uint8_t *entry
+    if cursor is None or cursor.closed or not cursor.look():
+        return NULL
+    entry = data_of(cursor.segment) + cursor.at
+    return entry if entry_seq(entry) <= limit else NULL
+
+
 @cython.final
 cdef class Routes:
     """Payloads to routes by wire id; what has none, or is not plain, goes to ``general``.
@@ -584,6 +595,9 @@ cdef class Routes:
     cdef list routes
     cdef list unheard
     cdef bint stopping
+    cdef uint64_t drained        # payloads, to notice a drain in a callback
+    cdef readonly uint64_t next_seq
+    cdef readonly uint64_t lost
     cdef readonly int64_t skipped
 
     def __init__(self, bint raw_ids, general, attributes, changed):
@@ -612,56 +626,76 @@ cdef class Routes:
                 return
         self.general(payload)
 
-    def drain(self, LogCursor cursor not None, int64_t most, told=None):
-        """Make the callbacks of the payloads that wait in a ring, in their order, until :meth:`stop`.
+    def drain(self, Region region not None, LogCursor control not None, LogCursor market, uint64_t next_seq,
+              int64_t most, told=None):
+        """Make the callbacks of the payloads that wait in two rings, in wire order, until :meth:`stop`.
 
         Parameters
         ----------
-        cursor : of a ring of raw payloads; behind each one before its callbacks are made.
+        region : its watermark says up to where both rings are complete.
+        control, market : cursors of rings of raw payloads, the second perhaps None; behind each payload before its
+            callbacks are made.
+        next_seq : sequence number of the next payload if none is lost; afterwards :attr:`next_seq`.
         most : that many payloads at most.
         told : called after each payload, or None.
 
         Returns
         -------
         int
-            How many payloads there were.
+            How many payloads there were. :attr:`lost` grows by those that were given up before.
         """
+        cdef const uint8_t *quiet
+        cdef const uint8_t *data
         cdef const uint8_t *entry
-        cdef const uint8_t *payload
-        cdef Segment *segment
-        cdef uint64_t end, at
+        cdef LogCursor cursor
+        cdef uint64_t limit, seq, mine
         cdef int64_t count = 0
         cdef uint32_t n
-        cursor.check()
+        control.check()
+        if market is not None:
+            market.check()
+        if next_seq > self.next_seq:
+            self.next_seq = next_seq
         self.stopping = False
+        limit = ibw_load_acquire(&region.hot.watermark)
         try:
-            end = cursor.look()
-            while end:
-                end += cursor.at
-                segment = cursor.segment
-                while True:
-                    entry = data_of(segment) + cursor.at
-                    at = cursor.at + entry_bytes(entry)
-                    cursor.at = at
-                    # Behind it from now on: it no longer counts towards the backlog.
-                    ibw_store_release(&cursor.slot.read, cursor.base + at)
-                    payload = entry_payload(entry)
-                    n = entry_payload_bytes(entry)
-                    count += 1
-                    if not self.one(payload, payload + n):
-                        self.general(PyBytes_FromStringAndSize(<const char *>payload, n))
-                    if told is not None:
-                        told()
-                    if count >= most or self.stopping or cursor.closed:
-                        return count
-                    # A callback may have drained the same cursor.
-                    if at >= end or cursor.at != at or cursor.segment != segment:
-                        break
-                end = cursor.look()
+            quiet = peek(control, limit)
+            data = peek(market, limit)
+            while count < most and (quiet is not NULL or data is not NULL):
+                if data is NULL or (quiet is not NULL and entry_seq(quiet) <= entry_seq(data)):
+                    cursor, entry = control, quiet
+                else:
+                    cursor, entry = market, data
+                seq = entry_seq(entry)
+                if seq > self.next_seq:
+                    self.lost += seq - self.next_seq
+                if seq >= self.next_seq:
+                    self.next_seq = seq + 1
+                cursor.at += entry_bytes(entry)
+                # Behind it from now on: it no longer counts towards the backlog.
+                ibw_store_release(&cursor.slot.read, cursor.base + cursor.at)
+                n = entry_payload_bytes(entry)
+                entry = entry_payload(entry)
+                count += 1
+                self.drained += 1
+                mine = self.drained
+                if not self.one(entry, entry + n):
+                    self.general(PyBytes_FromStringAndSize(<const char *>entry, n))
+                if told is not None:
+                    told()
+                if self.stopping or control.closed or (market is not None and market.closed):
+                    break
+                if self.drained != mine:  # a callback has drained the same rings
+                    quiet, data = peek(control, limit), peek(market, limit)
+                elif cursor is control:
+                    quiet = peek(control, limit)
+                else:
+                    data = peek(market, limit)
             return count
         finally:
-            if not cursor.closed:
-                cursor.leave()
+            for cursor in (control, market):
+                if cursor is not None and not cursor.closed:
+                    cursor.leave()
 
     def stop(self):
         """End :meth:`drain` after the payload that it is at; to be called in a callback."""

@@ -245,7 +245,7 @@ cdef struct Check:
     uint32_t guard
 
 cdef struct Plan:
-    int route          # 0 unknown, 1 market, 2 order, 3 cold
+    int route          # 0 unknown, 1 market, 2 order, 3 cold, 4 raw market data
     int wire           # its id on the wire, for counting
     int parts
     uint32_t size
@@ -1548,6 +1548,10 @@ cdef class StreamDecoder(Decoder):
             return
         if plan.route == 3:
             self.raw(self.control, payload, n, recv_ns, wire_id, plan - self.plans, 0)
+            return
+        if plan.route == 4:
+            self.counts.market += 1
+            self.raw(self.orders, payload, n, recv_ns, wire_id, plan - self.plans, 0)
             return
         c.p = body
         c.plan = plan

@@ -287,6 +287,10 @@ cdef inline uint32_t entry_bytes(const uint8_t *entry) noexcept nogil:
     return (<uint32_t *>entry)[0]
 
 
+cdef inline uint64_t entry_seq(const uint8_t *entry) noexcept nogil:
+    return (<uint64_t *>(entry + 8))[0]
+
+
 cdef inline const uint8_t *entry_payload(const uint8_t *entry) noexcept nogil:
     return entry + 8 + (<uint32_t *>(entry + 4))[0]
 

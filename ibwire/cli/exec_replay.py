@@ -35,13 +35,6 @@ class Ended(Exception):
     """The payloads are at their end."""
 
 
-class Entry:
-    """One payload, as a cursor gives it."""
-
-    def __init__(self, payload: bytes) -> None:
-        self.payload = payload
-
-
 class Feed:
     """Payloads in the place of the queue of the official client, or of the link of ours."""
 
@@ -63,16 +56,16 @@ class Feed:
     def qsize(self) -> int:
         return len(self._payloads) - self.next
 
-    # The link of ours, and the cursor that it gives.
+    # The link of ours, and the payloads that it gives.
     def drain(self, timeout_ms: int, into: "Callable[[Any], int]") -> int:
         if self.empty():
             raise self.ended()
         return into(self)
 
-    def poll(self, most: int) -> "list[Entry]":
+    def poll(self, most: int) -> "list[bytes]":
         if self.empty():
             return []
-        return [Entry(self.get())]  # one at a time: ``next`` tells which message a callback belongs to
+        return [self.get()]  # one at a time: ``next`` tells which message a callback belongs to
 
     def ended(self) -> Exception:
         from ibwire.errors import SessionLost

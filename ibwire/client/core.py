@@ -31,7 +31,7 @@ from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
 from ibwire.io.wait import Bell, Waits
 from ibwire.ring.tables import LiveTables
-from ibwire.spec.errorcodes import FARM_OK
+from ibwire.spec.errorcodes import FARM_OK, OWN_NOTICE
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.orders import OrderTable
 from ibwire.wire.codec import Codec, Role
@@ -42,8 +42,6 @@ REQUEST_ID_BASE: Final = 1 << 30
 """Request ids begin here, far above the order ids that a gateway hands out: errors share one field for both."""
 _LOW_REQUEST_ID_BASE: Final = 1 << 20
 _ID_IN_USE: Final = 326
-OWN_NOTICE: Final = 0
-"""Code of notices that come from ibwire itself."""
 
 
 class LinkLike(Protocol):

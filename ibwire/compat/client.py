@@ -25,6 +25,7 @@ from ibwire.compat.utils import BadMessage as BadMessage
 from ibwire.compat.utils import ClientException as ClientException
 from ibwire.compat.utils import isAsciiPrintable
 from ibwire.errors import ConnectError, ProtocolError, SessionLost
+from ibwire.spec.errorcodes import OWN_NOTICE
 
 if TYPE_CHECKING:
     from ibwire.compat._sending import Encoder
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 # The spec, the codec, sockets and threads are loaded when a program connects: importing this module stays cheap.
 
 _WAIT_MS: Final = 200  # between two calls of msgLoopTmo
+LOST_DATA: Final = "{} messages of market data were given up: this program was too far behind"
 _AT_ONCE: Final = 4096  # payloads that the loop takes from the link at a time
 _PATIENCE: Final = 5  # Ctrl-C that often, and run() gives up
 
@@ -251,8 +253,8 @@ class EClient(OlderRequests, ProtoRequests):
         interpret, told = dispatcher.interpret, self.msgLoopRec
         listener = None if getattr(told, "__func__", None) is EClient.msgLoopRec else told
 
-        def drain(cursor: Any) -> int:
-            return dispatcher.drain(cursor, _AT_ONCE, listener)
+        def drain(payloads: Any) -> int:
+            return dispatcher.drain(payloads, _AT_ONCE, listener)
 
         try:
             while self.conn is conn:
@@ -268,6 +270,8 @@ class EClient(OlderRequests, ProtoRequests):
                 except ProtocolError as problem:
                     self._ibwire_error(errors.BAD_LENGTH, str(problem))
                     return False
+                if lost := conn.newly_lost():
+                    self._ibwire_report(OWN_NOTICE, LOST_DATA.format(lost), NO_VALID_ID)
                 if not count:
                     dispatcher.look()
                     self.msgLoopTmo()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ibwire.compat.link import Link
 
 _WAIT_S: Final = 1.0
+_TELL_EVERY_MS: Final = 1000
 _CHUNK_BYTES: Final = 1 << 16
 
 
@@ -105,7 +106,16 @@ class OpenConnection(Connection):
         super().__init__(client.host, client.port)
         self.payloads = link
         self.waiting: Iterator[bytes] = iter(())
+        self._lost = self._lost_told_ms = 0
         self._client = client
+
+    def newly_lost(self) -> int:
+        """Messages of market data given up since this was last not 0; at most once a second."""
+        lost: int = getattr(self.payloads, "lost", 0) - self._lost
+        if lost and now_ms() - self._lost_told_ms >= _TELL_EVERY_MS:
+            self._lost, self._lost_told_ms = self._lost + lost, now_ms()
+            return lost
+        return 0
 
     @property
     def link(self) -> Any:

@@ -25,7 +25,7 @@ from ibwire.wire import impl
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.plan import Make, Plan, Profile
 
-_LogCursor: Final[Any] = import_module("ibwire._ring").LogCursor if impl.NAME == "compiled" else None
+_Region: Final[Any] = import_module("ibwire._ring").Region if impl.NAME == "compiled" else ()
 
 
 def _compiled() -> Any:
@@ -91,18 +91,30 @@ class Dispatcher:
         self.interpret = self._general if self._fast is None else self._fast.interpret
         self.refresh()
 
-    def drain(self, cursor: Any, most: int, told: Callable[[], object] | None) -> int:
-        """Make the callbacks of the payloads that wait in a lossless ring; returns how many there were.
+    def drain(self, payloads: Any, most: int, told: Callable[[], object] | None) -> int:
+        """Make the callbacks of the payloads that wait; returns how many there were.
 
         Ends early after :meth:`stop`. ``told`` is called after each payload, None: nothing is.
+
+        Parameters
+        ----------
+        payloads : ibwire.ring.payloads.Payloads
+            Or anything with its ``poll``.
         """
-        if self._fast is not None and isinstance(cursor, _LogCursor):
-            return int(self._fast.drain(cursor, most, told))
+        fast = self._fast
+        if fast is not None and isinstance(getattr(payloads, "source", None), _Region) and payloads.is_untouched:
+            lost = fast.lost
+            try:
+                control, market = payloads.control, payloads.market
+                return int(fast.drain(payloads.source, control, market, payloads.next_seq, most, told))
+            finally:
+                payloads.lost += fast.lost - lost
+                payloads.next_seq = fast.next_seq
         self._stopping = False
         count = 0
-        while count < most and not self._stopping and (entries := cursor.poll(1)):
+        while count < most and not self._stopping and (found := payloads.poll(1)):
             count += 1
-            self.interpret(entries[0].payload)
+            self.interpret(found[0])
             if told is not None:
                 told()
         return count

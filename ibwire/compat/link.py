@@ -24,7 +24,9 @@ class Link(Protocol):
         """Send one payload; the link adds its length. Any thread. Raises SessionLost when it is closed."""
 
     def drain(self, timeout_ms: int, into: Callable[[Any], int]) -> int:
-        """Give ``into`` the cursor of the lossless ring of payloads; returns what it returns, 0 when none came in time.
+        """Give ``into`` the waiting payloads (:class:`~ibwire.ring.payloads.Payloads`, or anything with its ``poll``).
+
+        Returns what it returns, 0 when none came in time.
 
         Waits, ends and raises as :meth:`receive_many`.
         """

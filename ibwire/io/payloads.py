@@ -8,10 +8,14 @@ from typing import Any
 
 from ibwire.errors import ProtocolError, SessionLost
 from ibwire.io.link import Link
+from ibwire.ring.payloads import Payloads
 
 
 class PayloadLink:
-    """Every received payload once, in wire order, up to the backlog limit.
+    """Every received payload once, in wire order.
+
+    A program that falls behind by more than the backlog limit loses the oldest market data, and hears how much
+    (:attr:`lost`); of everything else nothing is ever lost: past its own limit the session ends.
 
     Parameters
     ----------
@@ -30,7 +34,10 @@ class PayloadLink:
         self._link = Link.open(
             host, port, connect_options=connect_options, records=False, start_api=False, start=False, **settings
         )
-        self._cursor = self._link.control.cursor()
+        link = self._link
+        self._payloads = Payloads(
+            getattr(link.market, "region", link.decoder), link.control.cursor(), link.orders.cursor()
+        )
         self._error_told = False
         self._link.start()
 
@@ -70,15 +77,20 @@ class PayloadLink:
         """
         found: list[bytes] = []
 
-        def take(cursor: Any) -> int:
-            found.extend(entry.payload for entry in cursor.poll(most))
+        def take(payloads: Payloads) -> int:
+            found.extend(payloads.poll(most))
             return len(found)
 
         self.drain(timeout_ms, take)
         return found
 
-    def drain(self, timeout_ms: int, into: Callable[[Any], int]) -> int:
-        """Give ``into`` the cursor of the lossless ring of payloads, until it took some.
+    @property
+    def lost(self) -> int:
+        """Messages of market data that were given up because this program was too far behind."""
+        return self._payloads.lost
+
+    def drain(self, timeout_ms: int, into: Callable[[Payloads], int]) -> int:
+        """Give ``into`` the waiting payloads, until it took some.
 
         Parameters
         ----------
@@ -98,7 +110,7 @@ class PayloadLink:
         while True:
             seen = link.bell.count
             closed = link.closed  # looked at before the ring: what came before the end is still delivered
-            if count := into(self._cursor):
+            if count := into(self._payloads):
                 return count
             if closed:
                 raise self._ended()

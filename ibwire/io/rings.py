@@ -40,7 +40,8 @@ def make_rings(settings: dict[str, Any], server_version: int, epoch: int) -> Rin
     market = rings.MarketRing(settings["market_records"] if segment is None else segment.region)
     every = rings.EveryRing(market, limit) if settings["market"] == "every" else None
     tape = None if segment is None else rings.Tape(segment.region)
-    orders = rings.LogRing(limit, tape=tape, origin=ORDERS)
+    # Without records there are no order entries: that ring takes the raw market data, the oldest of which may go.
+    orders = rings.LogRing(limit, not settings["records"], tape=tape, origin=ORDERS)
     control = rings.LogRing(limit, tape=tape, origin=CONTROL)
     # Without records nothing is decoded: there is nothing to keep tables of.
     tables = live_tables(market, orders, settings["client_id"]) if settings["records"] else None

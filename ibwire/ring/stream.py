@@ -19,7 +19,8 @@ from ibwire.ring.every import EveryRing
 from ibwire.ring.log import ENTRY_HEAD, LogRing
 from ibwire.ring.market import MarketRing
 from ibwire.ring.store import ORDER_TAIL, ORDER_TAIL_AT, Store
-from ibwire.spec.records import FLAG_EXTRA, FLAG_LONG_NUMBER, FLAG_LONG_TEXT, FLAG_UNDECODABLE
+from ibwire.spec.records import BY_NAME, FLAG_EXTRA, FLAG_LONG_NUMBER, FLAG_LONG_TEXT, FLAG_UNDECODABLE
+from ibwire.spec.registry import INCOMING
 from ibwire.wire import proto, text
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import Framer
@@ -27,6 +28,9 @@ from ibwire.wire.plan import Dialect, Make, Op, OpCode, Plan, ProtoCode, ProtoOp
 
 TOO_SLOW_HINT: Final = "poll more often, close cursors that are not read, or raise max_backlog_bytes"
 
+_MARKET_KINDS: Final = frozenset(
+    row.id for row in INCOMING.values() if row.record and BY_NAME[row.record].ring == "market"
+)
 _LONG: Final = FLAG_LONG_TEXT | FLAG_LONG_NUMBER
 _MAX_KINDS: Final = 1024
 _I32: Final = 1 << 31
@@ -42,7 +46,8 @@ class StreamDecoder:
     market, orders, control
         The rings; this is their only producer.
     records : bool
-        False: no records are made, every message goes raw to the control ring, in wire order.
+        False: no records are made, every message goes raw: market data to the order ring, which has nothing else
+        then and may be one that gives up the oldest, and everything else to the control ring.
     every : EveryRing
         Takes every market record too; this is its only producer.
 
@@ -181,7 +186,8 @@ class StreamDecoder:
             self._unknown += 1
             self._raw(self.control, 0, payload, wire_id, seq, recv_ns, 0)
         elif isinstance(store, int):
-            self._raw(self.control, store, payload, wire_id, seq, recv_ns, 0)
+            market = not self._records and store in _MARKET_KINDS
+            self._raw(self.orders if market else self.control, store, payload, wire_id, seq, recv_ns, 0)
         else:
             self._record(store, payload, wire_id, start, seq, recv_ns)
 

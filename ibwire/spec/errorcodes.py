@@ -37,6 +37,7 @@ __all__ = [
     "FARM_BROKEN",
     "FARM_OK",
     "ORDER_ONLY",
+    "OWN_NOTICE",
     "CodeInfo",
     "OrderEffect",
     "is_notice",
@@ -356,6 +357,8 @@ CONNECTION_RESTORED: Final = frozenset({1101, 1102})
 DATA_KEPT: Final = frozenset({1102})
 FARM_OK: Final = frozenset({2104, 2106, 2158})
 FARM_BROKEN: Final = frozenset({2103, 2105, 2157})
+OWN_NOTICE: Final = 0
+"""Code of what ibwire itself has to say; no gateway uses it."""
 
 _CANCEL_REFUSED: Final = frozenset({136, 137, 161, 10148})
 _NOT_FOUND: Final = frozenset({135, 10147})

@@ -56,7 +56,7 @@ from ibwire.wire.plan import (
 _STORES: Final = {"u8": STORE_I8, "i8": STORE_I8, "u16": STORE_I16, "i16": STORE_I16, "u32": STORE_I32}
 _STORES.update({"i32": STORE_I32, "u64": STORE_I64, "i64": STORE_I64, "f64": STORE_F64, "ref": STORE_REF})
 
-MARKET, ORDER, COLD = 1, 2, 3
+MARKET, ORDER, COLD, RAW_MARKET = 1, 2, 3, 4
 
 
 class _Target:
@@ -344,18 +344,19 @@ def proto_tables(plan: Plan, record: Record) -> tuple[Any, ...]:
 def tables(server_version: int, records: bool = True) -> dict[str, Any]:
     """Everything that the compiled stream decoder needs for one server version, as plain data.
 
-    Without ``records`` every message goes raw to the control ring, in wire order.
+    Without ``records`` every message goes raw: market data to the order ring, which has nothing else then and may give
+    up the oldest, and everything else to the control ring.
     """
     text: dict[int, tuple[int, int, Any, Any]] = {}
     proto: dict[int, tuple[int, int, Any, Any]] = {}
     raw_ids = server_version >= V.PROTOBUF
     for row in INCOMING.values():
-        record = BY_NAME.get(row.record) if row.record and records else None
+        record = BY_NAME.get(row.record) if row.record else None
         if row.text is not None:
-            made = text_table(text_plan(row, server_version), record) if record is not None else None
+            made = text_table(text_plan(row, server_version), record) if record is not None and records else None
             text[row.id] = _entry(record, made, proto=False)
         if row.proto and raw_ids:
-            made = proto_tables(proto_plan(row, server_version), record) if record is not None else None
+            made = proto_tables(proto_plan(row, server_version), record) if record is not None and records else None
             proto[row.id] = _entry(record, made, proto=True)
     return {"raw_ids": raw_ids, "text": text, "proto": proto}
 
@@ -363,7 +364,7 @@ def tables(server_version: int, records: bool = True) -> dict[str, Any]:
 def _entry(record: Record | None, made: tuple[Any, ...] | None, *, proto: bool) -> tuple[int, int, Any, Any]:
     """(route, records, table, program for the usual frames) of one message."""
     if record is None or made is None:
-        return COLD, 0, None, None
+        return RAW_MARKET if record is not None and record.ring == "market" else COLD, 0, None, None
     if record.ring == "order":
         return ORDER, record.parts, made, None
     return MARKET, record.parts, made, fused.program(made, proto=proto)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import ibwire
-from ibwire.client.core import OWN_NOTICE
 from ibwire.errors import ConfigError, ForkedClient, SessionLost, WrongThread
+from ibwire.spec.errorcodes import OWN_NOTICE
 from ibwire.types.constructors import limit, stock
 
 KINDS = [(mode, market) for mode in ("threaded", "inline") for market in ("latest", "every")]

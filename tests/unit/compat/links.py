@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from ibwire.compat.client import EClient
@@ -11,6 +12,7 @@ from ibwire.compat.wrapper import EWrapper
 from ibwire.errors import SessionLost
 from ibwire.ring import impl
 from ibwire.ring.log import ENTRY_HEAD
+from ibwire.ring.payloads import Payloads
 from ibwire.spec.registry import by_name
 from ibwire.types import incoming
 from ibwire.wire.codec import Codec, Role
@@ -26,8 +28,13 @@ class FakeLink:
         self.arriving: deque[bytes | BaseException | None] = deque()
         self.peer_closes = True
         self.closed = 0
+        self.lost = 0
+        market = impl.MarketRing(64)
         self._ring = impl.LogRing()
-        self._cursor = self._ring.cursor()
+        self._source: Any = getattr(market, "region", None) or SimpleNamespace(watermark=1)
+        if hasattr(self._source, "publish"):
+            self._source.publish(1)
+        self._payloads = Payloads(self._source, self._ring.cursor())
 
     def is_open(self) -> bool:
         return not self.closed
@@ -41,8 +48,8 @@ class FakeLink:
         """Everything up to what is no payload: None is a wait in vain."""
         found: list[bytes] = []
 
-        def take(cursor: Any) -> int:
-            found.extend(entry.payload for entry in cursor.poll(most))
+        def take(payloads: Any) -> int:
+            found.extend(payloads.poll(most))
             return len(found)
 
         self.drain(timeout_ms, take)
@@ -54,7 +61,7 @@ class FakeLink:
                 payload = self.arriving.popleft()
                 assert isinstance(payload, bytes)
                 self._ring.append(ENTRY_HEAD.pack(0, 0, 0, 0, 0, 0, len(payload), 0), payload)
-            if count := into(self._cursor):
+            if count := into(self._payloads):
                 return count
         if self.closed or (not self.arriving and self.peer_closes):
             raise SessionLost("closed")

@@ -110,6 +110,16 @@ def test_after_a_disconnect_in_a_callback_nothing_of_what_was_taken_is_delivered
     assert app.names() == ["nextValidId", "msgLoopRec", "nextValidId", "connectionClosed", "msgLoopRec"]
 
 
+def test_given_up_market_data_is_told_once_a_second_at_most() -> None:
+    app = App().connected()
+    app.link.lost = 5
+    app.link.arriving.extend([from_gateway("nextValidId", orderId=1), None, from_gateway("nextValidId", orderId=2)])
+    app.run()
+    told = [args for name, args in app.heard if name == "error"]
+    assert [(args[0], args[2]) for args in told] == [(-1, 0)]
+    assert told[0][3].startswith("5 messages of market data")
+
+
 def test_ctrl_c_in_a_callback_loses_nothing_of_what_was_taken() -> None:
     class Interrupted(App):
         def nextValidId(self, orderId: int) -> None:
