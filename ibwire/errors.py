@@ -4,6 +4,8 @@
 
     IbwireError
      +-- ConfigError             a setting or argument is wrong; nothing was sent
+     |    +-- ScenarioError          ... in a scenario of the simulated gateway: names file, line and key
+     +-- CaptureError            a capture file cannot be written, or is damaged
      +-- ConnectError            no usable session could be made
      +-- ProtocolError           the peer's bytes (or ours) break the protocol
      +-- SessionLost             the session ended while something was waiting for it
@@ -28,6 +30,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "CaptureError",
     "ConfigError",
     "ConnectError",
     "ConsumerTooSlow",
@@ -41,6 +44,7 @@ __all__ = [
     "ProtocolError",
     "RequestError",
     "RiskRejected",
+    "ScenarioError",
     "SessionLost",
     "UnsupportedByServer",
     "WaitTimeout",
@@ -77,6 +81,52 @@ class IbwireError(Exception):
 
 class ConfigError(IbwireError):
     """A setting or an argument is wrong. Raised before anything is sent."""
+
+
+class ScenarioError(ConfigError):
+    """A scenario is wrong.
+
+    Attributes
+    ----------
+    source : str
+        The file, or where else the scenario came from.
+    line : int
+        From 1; 0 when unknown.
+    key : str
+        The key, with the tables that it stands in: ``rule[2].when.symbl``.
+    """
+
+    source: str
+    line: int
+    key: str
+
+    def __init__(self, problem: str = "", *, source: str = "", line: int = 0, key: str = "", hint: str = "") -> None:
+        where = f"{source}:{line}" if line else source
+        super().__init__(": ".join(part for part in (where, key, problem) if part), hint=hint)
+        self.source = source
+        self.line = line
+        self.key = key
+
+
+class CaptureError(IbwireError):
+    """A capture file cannot be written (a full disk, say), is none, or is damaged.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    offset : int
+        Where in it, in bytes; -1 when that does not matter.
+    """
+
+    path: str
+    offset: int
+
+    def __init__(self, problem: str = "", *, path: str = "", offset: int = -1, hint: str = "") -> None:
+        where = f"{path} at byte {offset}" if offset >= 0 else path
+        super().__init__(f"{where}: {problem}" if where else problem, hint=hint)
+        self.path = path
+        self.offset = offset
 
 
 class ConnectError(IbwireError):

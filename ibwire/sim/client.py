@@ -79,6 +79,8 @@ class ClientSession:
         self.market_data_type = 1
         self.outbox: list[Any] = []
         self.closed = False
+        # Set by whoever sends the outbox, when each message must become bytes at once.
+        self.flush: Callable[[], None] | None = None
         # (kind of request, request id) -> feed; requests without an id have 0.
         self._feeds: dict[tuple[str, int], Feed] = {}
 
@@ -94,18 +96,33 @@ class ClientSession:
         out, self.outbox = self.outbox, []
         return out
 
-    def close(self) -> None:
-        """The connection is gone: end every subscription and give the client id back. Orders live on."""
+    def close(self, *, abrupt: bool = False) -> None:
+        """The connection is gone: end every subscription and give the client id back. Orders live on.
+
+        After an abrupt end the gateway keeps the client id for `Gateway.client_id_hold_ns`.
+        """
         self.closed = True
         self.drop_feeds()
-        self.gateway.forget(self)
+        self.gateway.forget(self, abrupt=abrupt)
 
     # -- what the gateway does ---------------------------------------------------------------------------------------
 
     def send(self, message: Any) -> None:
         """Put one message into the outbox, unless this client's version has no such message."""
-        if not self.closed and _SINCE.get(type(message), 0) <= self.server_version:
+        if self.closed or _SINCE.get(type(message), 0) > self.server_version:
+            return
+        director = self.gateway.director
+        if director is None:
             self.outbox.append(message)
+        else:
+            director.on_message(self, message)
+
+    def put(self, message: Any) -> None:
+        """Put one message (or a `LineAct`) into the outbox as it is, past every scenario."""
+        if not self.closed:
+            self.outbox.append(message)
+            if self.flush is not None:
+                self.flush()
 
     def error(self, reqId: int, code: int, text: str) -> None:
         """Send an error, a warning or a notice; id -1 is about no request."""
@@ -120,6 +137,10 @@ class ClientSession:
         """Keep a feed; one of the same kind and id that was there before is closed."""
         self.drop_feed(kind, reqId)
         self._feeds[kind, reqId] = feed
+
+    def feeds(self) -> list[tuple[str, int]]:
+        """(kind, request id) of every feed that runs, oldest first."""
+        return list(self._feeds)
 
     def drop_feed(self, kind: str, reqId: int) -> bool:
         """Close a feed; False when there is none."""

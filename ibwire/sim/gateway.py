@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ibwire.sim import (
     news,
@@ -43,6 +43,9 @@ from ibwire.sim.tape import Tape
 from ibwire.sim.universe import InstrumentUniverse
 from ibwire.sim.working import Latency, Manners
 from ibwire.types import incoming, outgoing, structs
+
+if TYPE_CHECKING:
+    from ibwire.sim.director import Director
 
 FARM_NOTICES = (
     (2104, "Market data farm connected: sim.quotes"),
@@ -80,6 +83,9 @@ class Gateway:
         Symbols that have no live data, only delayed; `*` is all.
     ticks : str
         The text of a file of ticks that is the market of the instruments it names (see `ibwire.sim.tape`).
+    client_id_hold_ns : int
+        How long a client id stays taken (message 326) after its connection broke without a proper close, and after a
+        restart.
 
     Attributes
     ----------
@@ -90,6 +96,10 @@ class Gateway:
     order_filter : callable or None
         `order_filter(session, event, messages)` returns what is to be sent instead: (delay in ns, message) pairs. So
         what orders cause can be delayed, dropped, doubled, reordered or changed.
+    director : Director or None
+        The scenario that runs; it sees every request before, and every message after the gateway.
+    down_until_ns : int
+        While virtual time is before it the gateway restarts and nobody can connect.
     sessions : list of ClientSession
         The connected clients, oldest first.
     bulletins : list of str
@@ -119,11 +129,13 @@ class Gateway:
         conflate: bool = True,
         without_live: Iterable[str] = (),
         ticks: str = "",
+        client_id_hold_ns: int = 0,
     ) -> None:
         if not accounts:
             raise ValueError("a gateway needs at least one account")
         if not 1 <= ticks_per_s <= MAX_TICKS_PER_S:
             raise ValueError(f"ticks_per_s must be in 1..{MAX_TICKS_PER_S}, not {ticks_per_s}")
+        self.seed = seed
         self.clock = VirtualClock(start_ns)
         self.universe = InstrumentUniverse(seed, start_ns)
         tape = Tape(ticks, self.universe).quotes if ticks else None
@@ -143,6 +155,10 @@ class Gateway:
         self.order_filter: on_orders.OrderFilter | None = None
         self.commissions: dict[str, Commission] = {}
         self.sessions: list[ClientSession] = []
+        self.director: Director | None = None
+        self.client_id_hold_ns = client_id_hold_ns
+        self.down_until_ns = 0
+        self._held_ids: dict[int, int] = {}  # client id -> when it is free again
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
@@ -160,13 +176,52 @@ class Gateway:
         self.sessions.append(session)
         return session
 
-    def forget(self, session: ClientSession) -> None:
+    def forget(self, session: ClientSession, *, abrupt: bool = False) -> None:
         """Remove a closed session; `ClientSession.close` calls it."""
-        if session in self.sessions:
-            self.sessions.remove(session)
+        if session not in self.sessions:
+            return
+        self.sessions.remove(session)
+        if session.clientId is not None:
+            if abrupt:
+                self.hold_id(session.clientId, self.client_id_hold_ns)
+            if self.director is not None:
+                self.director.on_disconnect(session)
+
+    def hold_id(self, clientId: int, hold_ns: int) -> None:
+        """Keep a client id taken for so long."""
+        if hold_ns > 0:
+            self._held_ids[clientId] = max(self._held_ids.get(clientId, 0), self.clock.now_ns + hold_ns)
+
+    def restart(self, down_ns: int = 0, hold_ns: int | None = None) -> None:
+        """Break every connection, as the gateway does that restarts; IB's side (accepted orders, accounts) lives on.
+
+        Orders that were not transmitted are lost, as are the subscriptions. Nobody can connect for `down_ns`, and the
+        ids of the clients stay taken for `hold_ns` (by default `client_id_hold_ns`) after that.
+        """
+        hold_ns = self.client_id_hold_ns if hold_ns is None else hold_ns
+        self.down_until_ns = self.clock.now_ns + down_ns
+        for key, order in list(self.engine.orders.items()):
+            if order.held:
+                self.engine.forget(key)
+        for session in list(self.sessions):
+            if session.clientId is not None:
+                self.hold_id(session.clientId, down_ns + hold_ns if hold_ns else 0)
+            session.close()
+
+    @property
+    def is_down(self) -> bool:
+        """True while a restart is under way."""
+        return self.clock.now_ns < self.down_until_ns
 
     def handle(self, session: ClientSession, message: Any) -> None:
         """Answer one request of one client; `ClientSession.receive` calls it."""
+        if self.director is None or not self.director.on_request(session, message):
+            self.answer(session, message)
+
+    def answer(self, session: ClientSession, message: Any) -> None:
+        """Answer one request of one client, past every scenario."""
+        if session.closed:
+            return
         if isinstance(message, outgoing.StartApi):
             self._start(session, message)
             return
@@ -185,7 +240,8 @@ class Gateway:
         if session.clientId is not None:
             session.error(-1, refusals.INVALID, "Invalid request: the API is started already")
             return
-        if any(other.clientId == message.clientId for other in self.sessions):
+        held = self._held_ids.get(message.clientId, 0) > self.clock.now_ns
+        if held or any(other.clientId == message.clientId for other in self.sessions):
             session.error(-1, 326, f"Client id {message.clientId} is in use")
             session.close()
             return
@@ -196,6 +252,8 @@ class Gateway:
             session.error(-1, code, text)
         for open_order in on_orders.open_orders(self.engine.open_orders(message.clientId)):
             session.send(open_order)
+        if self.director is not None:
+            self.director.on_connect(session)
 
     # -- time --------------------------------------------------------------------------------------------------------
 

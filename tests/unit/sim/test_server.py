@@ -11,8 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from ibwire.sim import server as server_module
-from ibwire.sim.server import MAX_CLIENTS, Server, serve
+from ibwire.sim.server import MAX_CLIENTS, Server, host, serve
 from ibwire.spec.versions import MAX_CLIENT_VERSION
 from ibwire.types import incoming as i
 from ibwire.types import outgoing as o
@@ -174,7 +173,9 @@ def test_hostile_bytes_end_only_their_sender(server: Server, version: int, garba
         client.until(lambda m: isinstance(m, i.Error) and m.errorCode == 2158)
         client.socket.sendall(garbage + b"more" * 1000)
         last = client.rest()
-        assert [(m.id, m.errorCode) for m in last] in ([(-1, 320)], [(-1, 321), (-1, 320)])
+        # What can be read as a frame is answered and passed over; where framing is lost, it ends.
+        assert [(m.id, m.errorCode) for m in last][-1] == (-1, 320)
+        assert [m.errorCode for m in last][:-1] in ([], [320], [321])
         bystander.ask(o.ReqIds(1))
         bystander.until(lambda m: isinstance(m, i.NextValidId))
         bystander.ask(o.ReqCurrentTime())
@@ -210,7 +211,7 @@ def test_no_more_than_32_clients(server: Server) -> None:
 
 
 def test_a_client_that_does_not_read_is_dropped(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "MAX_BACKLOG_BYTES", 100_000)
+    monkeypatch.setattr(host, "MAX_BACKLOG_BYTES", 100_000)
     with RawClient(server) as idle, RawClient(server, clientId=2) as other:
         question = frame(idle.codec.encode(o.ReqSmartComponents(1, "?" * 60_000)))  # the answer quotes it
         with pytest.raises(OSError):  # the connection is reset while we go on asking
