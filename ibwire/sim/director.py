@@ -32,7 +32,8 @@ from ibwire.spec.registry import INCOMING
 from ibwire.types import outgoing
 
 _NS_PER_MS = 1_000_000
-_MARKET = frozenset(row.cls_name for row in INCOMING.values() if row.record or row.name.startswith("tick"))
+_STREAMS = ("tick", "realTime", "updateMktDepth", "historicalDataUpdate", "historicalTicks")
+_MARKET = frozenset(row.cls_name for row in INCOMING.values() if row.name.startswith(_STREAMS))
 # What waits while TWS has no connection to IB: orders and what asks IB for data.
 _NEEDS_IB = (outgoing.PlaceOrder, outgoing.CancelOrder, outgoing.ReqGlobalCancel)
 
@@ -183,11 +184,14 @@ class Director:
             return True
         if session.clientId is not None:
             name = type(message).__dict__.get("NAME", "")
-            for watched in self._requests:
-                if watched.facts.fits_request(self.gateway, session, name, message) and self._counts(watched):
-                    occasion = Occasion(self, self.gateway, session, message, orderId=getattr(message, "orderId", None))
-                    if self._decides(watched.rule, occasion, self._decide_request):
-                        return True
+            fitting = [
+                watched.rule
+                for watched in self._requests
+                if watched.facts.fits_request(self.gateway, session, name, message) and self._counts(watched)
+            ]
+            occasion = Occasion(self, self.gateway, session, message, orderId=getattr(message, "orderId", None))
+            if self._obey(fitting, occasion, self._decide_request):
+                return True
         if self.broker_lost and isinstance(message, _NEEDS_IB):
             self._waiting.append((session, message))
             return True
@@ -199,11 +203,15 @@ class Director:
         paused = self.broker_lost or self.gateway.clock.now_ns < self.data_paused_until_ns
         if paused and kind in _MARKET:
             return
-        for watched in self._messages:
-            if watched.facts.fits_message(self.gateway, session, message) and self._counts(watched):
-                occasion = Occasion(self, self.gateway, session, message, orderId=acts.order_of(message))
-                if self._decides(watched.rule, occasion, self._decide_message):
-                    return
+        fitting = [
+            watched.rule
+            for watched in self._messages
+            if watched.facts.fits_message(self.gateway, session, message) and self._counts(watched)
+        ]
+        if fitting:
+            occasion = Occasion(self, self.gateway, session, message, orderId=acts.order_of(message))
+            if self._obey(fitting, occasion, self._decide_message):
+                return
         self.pass_on(session, message)
 
     def pass_on(self, session: ClientSession, message: Any) -> None:
@@ -240,12 +248,17 @@ class Director:
         watched.done += 1
         return True
 
-    def _decides(self, rule: Rule, occasion: Occasion, decide: Callable[[Rule, Occasion], bool]) -> bool:
-        """Do a rule's actions; True when one of them has decided about the request or message."""
-        if callable(rule.do):
-            return bool(rule.do(occasion))
-        decided = decide(rule, occasion)
-        self._perform(rule, occasion)
+    def _obey(self, rules: list[Rule], occasion: Occasion, decide: Callable[[Rule, Occasion], bool]) -> bool:
+        """Do what fitting rules say; True when one of them has decided about the request or message."""
+        decided = False
+        for rule in rules:
+            if callable(rule.do):
+                decided |= bool(rule.do(occasion))
+                continue
+            # Before what it sends: a fault on the line is to meet this message.
+            self._perform(rule, occasion)
+            if not decided:
+                decided = decide(rule, occasion)
         return decided
 
     def _perform(self, rule: Rule, occasion: Occasion) -> None:
