@@ -18,6 +18,7 @@ VERBS: Final[dict[str, str]] = {
     "demo": "connect to the embedded simulated gateway: quotes, an order, its fill",
     "decode": "turn recorded bytes into messages with named fields",
     "explain": "the layout of a message at a server version, and since when each field is there",
+    "sim": "run the simulated gateway: scenarios, faults, any server version",
     "exec": "run a program written for the official ibapi package, unchanged",
     "watch": "quotes, orders and health of a session that another process publishes",
 }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class Server(Host[Gateway]):
         virtual: bool = False,
         step_s: float = 0.0,
         watch: Watch | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
         if not V.MIN_CLIENT_VERSION <= server_version <= V.MAX_CLIENT_VERSION:
             raise ValueError(f"server_version must be in {V.MIN_CLIENT_VERSION}..{V.MAX_CLIENT_VERSION}")
@@ -56,7 +58,7 @@ class Server(Host[Gateway]):
         def make_peer(number: int) -> Peer:
             return Peer(gateway, number, server_version, step, watch)
 
-        super().__init__(gateway, make_peer, port, time_scale, virtual)
+        super().__init__(gateway, make_peer, port, time_scale, virtual, listener)
 
 
 def serve(
@@ -71,6 +73,7 @@ def serve(
     virtual: bool = False,
     step_s: float = 0.0,
     watch: Watch | None = None,
+    listener: socket.socket | None = None,
     **options: Any,
 ) -> Server:
     """Start a simulated gateway on the loopback address and return it, listening.
@@ -97,6 +100,8 @@ def serve(
         Virtual seconds that pass after each request; with `virtual` only.
     watch : callable, optional
         Called on the server's thread as ``watch(peer, is_request, message)`` with every message either way.
+    listener : socket, optional
+        Listens already, instead of `port`: who cannot wait for imports binds it before them.
     **options
         Anything else that `Gateway` takes, such as ``read_only=True``.
 
@@ -114,4 +119,6 @@ def serve(
     gateway, version = make_gateway(
         scenario, seed=seed, accounts=accounts, ticks_per_s=rate, server_version=server_version, **options
     )
-    return Server(gateway, port, version, time_scale, virtual=virtual, step_s=step_s, watch=watch)
+    return Server(
+        gateway, port, version, time_scale, virtual=virtual, step_s=step_s, watch=watch, listener=listener
+    )

@@ -39,6 +39,11 @@ T = TypeVar("T")
 W = TypeVar("W", bound="World")
 
 
+def listen(port: int) -> socket.socket:
+    """A listening loopback socket; raises OSError when the port cannot be had."""
+    return socket.create_server((HOST, port), backlog=4 * MAX_CLIENTS)
+
+
 class World(Protocol):
     """What a host serves."""
 
@@ -94,7 +99,13 @@ class Host(Generic[W]):
     """
 
     def __init__(
-        self, world: W, make_peer: Callable[[int], PeerLike], port: int, time_scale: float, virtual: bool
+        self,
+        world: W,
+        make_peer: Callable[[int], PeerLike],
+        port: int,
+        time_scale: float,
+        virtual: bool,
+        listener: socket.socket | None = None,
     ) -> None:
         if not time_scale > 0:
             raise ValueError("time_scale must be above 0")
@@ -111,7 +122,7 @@ class Host(Generic[W]):
         self._selector = selectors.DefaultSelector()
         self._listener: socket.socket | None = None
         self.port = port
-        self._listen()
+        self._listen(listener)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -251,8 +262,8 @@ class Host(Generic[W]):
 
     # -- listening ---------------------------------------------------------------------------------------------------
 
-    def _listen(self) -> None:
-        listener = socket.create_server((HOST, self.port), backlog=4 * MAX_CLIENTS)
+    def _listen(self, listener: socket.socket | None = None) -> None:
+        listener = listener or listen(self.port)
         listener.setblocking(False)
         self.port = listener.getsockname()[1]
         self._listener = listener
