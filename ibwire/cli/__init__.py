@@ -19,6 +19,9 @@ VERBS: Final[dict[str, str]] = {
     "decode": "turn recorded bytes into messages with named fields",
     "explain": "the layout of a message at a server version, and since when each field is there",
     "sim": "run the simulated gateway: scenarios, faults, any server version",
+    "capture": "write down a session between any program and a gateway",
+    "replay": "serve a captured session again",
+    "sanitize": "copy a capture without accounts, names and order references",
     "exec": "run a program written for the official ibapi package, unchanged",
     "watch": "quotes, orders and health of a session that another process publishes",
 }

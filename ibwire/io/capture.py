@@ -51,7 +51,7 @@ class CaptureWriter:
         # Wall time that never goes back: the offset is taken once.
         self._offset_ns = clock.wall_ns() - clock.now_ns()
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
             self._fd = os.open(self.path, flags, 0o600)
         except FileExistsError:
             raise CaptureError("the file exists", path=self.path, hint="a capture is never overwritten") from None

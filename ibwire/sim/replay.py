@@ -126,6 +126,7 @@ class Script:
         self._by_execution: dict[str, Exchange] = {}
         requests = Codec(session.server_version, Role.GATEWAY)
         answers = Codec(session.server_version, Role.CLIENT)
+        last_ns = 0
         for found in session.messages:
             codec = requests if found.from_client else answers
             try:
@@ -140,7 +141,9 @@ class Script:
                     self._request(found.time_ns, message)
             else:
                 owner = self._owner(message)
-                delay_ns = max(found.time_ns - owner.time_ns, 0)
+                # What came in one read has one time; a nanosecond each keeps its order among several requests.
+                last_ns = max(found.time_ns, last_ns + 1)
+                delay_ns = max(last_ns - owner.time_ns, 0)
                 owner.answers.append(Answer(delay_ns, found.payload, message))
 
     def _request(self, time_ns: int, message: Any) -> None:
