@@ -266,8 +266,10 @@ def sim_gateway(
     from ibwire.sim.server import serve
 
     record = _Record()
-    scale = {} if virtual else {"time_scale": speed}
-    server = serve(scenario=scenario, seed=seed, virtual=virtual, watch=record.watch, **scale, **options)
+    scale = 1.0 if virtual else speed
+    server = serve(
+        seed=seed, time_scale=scale, scenario=scenario, virtual=virtual, watch=record.watch, **options
+    )
     return SimGateway(server, record)
 
 

@@ -49,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
             print(f"the last {reader.torn_bytes} bytes are no whole entry and were left out", file=sys.stderr)
     world = ReplayWorld(found, at_once=not speed)
     versions = ", ".join(sorted({str(script.server_version) for script in world.scripts}))
+    what = f"{len(world.scripts)} sessions, server version {versions}"
     with Host(world, world.peer, args.port, speed or 1.0, False) as host:
-        say(f"replaying {args.file} on {host.host}:{host.port}   {len(world.scripts)} sessions, server version {versions}")
+        say(f"replaying {args.file} on {host.host}:{host.port}   {what}")
         wait(args.seconds)
         for problem in host.problems:
             print(problem, file=sys.stderr)

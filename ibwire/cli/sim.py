@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
         rate = 0 if args.firehose == "max" else int(args.firehose)
         mix = args.mix.split(",")
         with FirehoseServer(args.port, rate, mix, args.server_version or 225) as hose:
-            say(f"firehose on {hose.host}:{hose.port}, {'as fast as it is read' if not rate else f'{rate:,} messages/s'}")
+            pace = f"{rate:,} messages/s" if rate else "as fast as it is read"
+            say(f"firehose on {hose.host}:{hose.port}, {pace}")
             wait(args.seconds)
             say(f"{hose.sent:,} messages sent")
         return 0

@@ -154,7 +154,7 @@ def _on_lines(occasion: Occasion, step: Step, act: Callable[[Line, Any], None], 
         act(occasion.line, value)
         return
     for session in _clients(occasion, step):
-        session.put(LineAct(partial(act, value=value)))
+        session.put(LineAct(lambda line: act(line, value)))
 
 
 def _split(line: Line, value: Any) -> None:

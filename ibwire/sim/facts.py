@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from ibwire.sim.gateway import Gateway
 
 MISSING: Any = object()
-_COMPARED = ("symbol", "sec_type", "action", "type", "tif", "quantity", "order_id", "status", "code", "what_if", "child")
+_ORDER_FIELDS = {
+    "action": "action",
+    "type": "orderType",
+    "tif": "tif",
+    "quantity": "totalQuantity",
+    "what_if": "whatIf",
+}
+_COMPARED = ("symbol", "sec_type", "order_id", "status", "code", "child", *_ORDER_FIELDS)
 
 
 def deep_get(value: Any, path: str) -> Any:
@@ -101,8 +108,7 @@ class Facts:
             return getattr(contract, "symbol" if key == "symbol" else "secType", MISSING)
         if key == "child":
             return MISSING if order is None else bool(order.parentId)
-        names = {"action": "action", "type": "orderType", "tif": "tif", "quantity": "totalQuantity", "what_if": "whatIf"}
-        return getattr(order, names[key], MISSING)
+        return getattr(order, _ORDER_FIELDS[key], MISSING)
 
 
 def order_id_of(message: Any) -> Any:

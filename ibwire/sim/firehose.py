@@ -15,7 +15,7 @@ from typing import Any
 
 from ibwire.errors import ConfigError
 from ibwire.sim.rng import Rng
-from ibwire.types import incoming, structs
+from ibwire.types import incoming
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import frame
 

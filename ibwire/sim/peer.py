@@ -1,4 +1,4 @@
-"""One client's bytes, from the first one to the hang-up: handshake, frames, requests, answers. No socket, no wall clock.
+"""One client's bytes, from the first one to the hang-up: handshake, requests, answers. No socket, no wall clock.
 
 `Peer` is to a client what a socket's other end is: `server` gives it what a real socket received and sends what it has
 to say; `direct` does the same without sockets, on virtual time alone.

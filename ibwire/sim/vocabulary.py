@@ -165,7 +165,12 @@ ACTIONS: dict[str, Action] = {
     ),
     "hold": Action(
         "order",
-        {"why": Key("text", "whyHeld."), "status": Key("text", "PreSubmitted by default."), "code": _CODE, "text": _TEXT},
+        {
+            "why": Key("text", "whyHeld."),
+            "status": Key("text", "PreSubmitted by default."),
+            "code": _CODE,
+            "text": _TEXT,
+        },
         "The order is taken off its market until `release`.",
         "why",
     ),
@@ -224,7 +229,7 @@ ACTIONS: dict[str, Action] = {
         "bytes",
     ),
     "silence": Action("client world", Key("flag", ""), "Half-open: nothing is said or heard any more."),
-    "stop_reading": Action("client world", Key("flag", ""), "The gateway reads no more: the client's sends will block."),
+    "stop_reading": Action("client world", Key("flag", ""), "The gateway reads no more: sends to it will block."),
     "read_again": Action("client world", Key("flag", ""), "The gateway reads again."),
     "split": Action(
         "client world",

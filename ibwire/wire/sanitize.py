@@ -127,7 +127,9 @@ class Sanitizer:
         for messages in decoded:
             for _, message, _ in messages:
                 self._find(message)
-        clean = [one for session, messages in zip(found, decoded, strict=True) for one in self._session(session, messages)]
+        clean: list[Entry] = []
+        for session, messages in zip(found, decoded, strict=True):
+            clean += self._session(session, messages)
         # Stable: what came at the same time keeps its order.
         return iter(sorted(clean, key=lambda entry: entry.time_ns))
 
@@ -190,6 +192,8 @@ class Sanitizer:
                 return self._drop(session, found, f"{type(message).__name__} still names somebody")
         return payload
 
-    def _drop(self, session: Session, found: Message, why: str) -> None:
+    def _drop(self, session: Session, found: Message, why: str) -> bytes | None:
+        """Leave a message out: returns no payload."""
         side = "client" if found.from_client else "gateway"
         self.dropped.append(f"connection {session.connection}, from the {side}, {len(found.payload)} bytes: {why}")
+        return None

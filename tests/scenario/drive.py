@@ -33,13 +33,14 @@ def place(client: DirectClient, orderId: int, made: Order, contract: Contract = 
 def word(message: Any) -> str:
     """A message in short: its name, and what tells it from others of its kind."""
     name: str = type(message).NAME
+    size: Any = getattr(getattr(message, "execution", None), "shares", None)
     if isinstance(message, i.OrderStatus):
         return f"{message.status} {message.orderId}"
     if isinstance(message, i.Error):
         about = "" if message.id == -1 else f" for {message.id}"
         return f"error {message.errorCode}{about}"
     if isinstance(message, i.ExecDetails):
-        return f"exec {message.execution.orderId} {message.execution.shares.normalize():f}"
+        return f"exec {message.execution.orderId} {size.normalize():f}"
     return "commission" if name == "commissionAndFeesReport" else name
 
 

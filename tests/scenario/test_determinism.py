@@ -1,4 +1,4 @@
-"""The same seed, scenario and client bytes give the same server bytes, on virtual time. A failure says how to repeat it."""
+"""The same seed, scenario and client bytes give the same server bytes, on virtual time."""
 
 from __future__ import annotations
 

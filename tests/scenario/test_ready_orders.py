@@ -12,7 +12,7 @@ from ibwire.types import incoming as i
 from ibwire.types import outgoing as o
 from ibwire.types.structs import OrderCancel
 
-from .drive import AAPL, after, order, place, start, word, words
+from .drive import after, order, place, start, word, words
 
 UNSET = 1.7976931348623157e308
 RESTING = ["PreSubmitted 1", "Submitted 1"]
@@ -48,7 +48,7 @@ def test_stale_status() -> None:
     assert [w for w in words(messages) if w != "commission"] == [
         *("PreSubmitted 1", "PreSubmitted 1", "exec 1 100", "Filled 1", "Filled 1", "Submitted 1", "Submitted 1")[:6]
     ]
-    stale = [m for m in messages if isinstance(m, i.OrderStatus)][-1]
+    stale: Any = [m for m in messages if isinstance(m, i.OrderStatus)][-1]
     assert (stale.status, stale.filled, stale.remaining) == ("Submitted", 0, 100)
     client.ask(o.ReqCompletedOrders())
     done = [m.orderState.status for m in client.messages() if isinstance(m, i.CompletedOrder)]
@@ -210,7 +210,7 @@ def test_unset_numbers(version: int) -> None:
     messages = client.messages()
     opened: Any = next(m for m in messages if isinstance(m, i.OpenOrder))
     assert opened.order.auxPrice is None and opened.order.minQty is None and opened.orderState.commissionAndFees is None
-    fills = [m.execution.shares for m in messages if isinstance(m, i.ExecDetails)]
+    fills: list[Any] = [m.execution.shares for m in messages if isinstance(m, i.ExecDetails)]
     assert sum(fills) == Decimal("0.5")
     report = next(m for m in messages if isinstance(m, i.CommissionAndFeesReport))
     assert report.commissionAndFeesReport.realizedPNL == UNSET

@@ -135,7 +135,8 @@ def attack(server: Server, connections: int, seed: int) -> Outcome:
     witness = Witness(server)
     names = list(KINDS)
     for begin in range(0, connections, _BATCH):
-        batch = [_open(server, rng, names[n % len(names)], outcome) for n in range(begin, min(begin + _BATCH, connections))]
+        numbers = range(begin, min(begin + _BATCH, connections))
+        batch = [_open(server, rng, names[number % len(names)], outcome) for number in numbers]
         for _ in range(2):  # the second answer comes when all of the batch was looked at
             witness.check()
         outcome.witness_answers += 1
@@ -191,8 +192,9 @@ def main(argv: list[str] | None = None) -> int:
         left = server.call(lambda gateway: len(gateway.sessions))
     took = time.monotonic() - begin
     print(
-        f"{sum(outcome.connections.values()):,} hostile connections in {took:.1f} s, {outcome.closed_by_gateway:,} closed "
-        f"by the gateway; the witness got {outcome.witness_answers:,} answers; {left} sessions left; seed {args.seed}"
+        f"{sum(outcome.connections.values()):,} hostile connections in {took:.1f} s, "
+        f"{outcome.closed_by_gateway:,} closed by the gateway; "
+        f"the witness got {outcome.witness_answers:,} answers; {left} sessions left; seed {args.seed}"
     )
     for defect in sorted(set(outcome.defects)):
         print(defect, file=sys.stderr)

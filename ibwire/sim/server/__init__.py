@@ -53,10 +53,12 @@ class Server(Host[Gateway]):
         self.gateway = gateway
         self.server_version = server_version
         step_ns, clock = round(step_s * NS_PER_S), gateway.clock
-        step = (lambda: clock.advance(clock.now_ns + step_ns)) if step_ns else None
+
+        def step() -> None:
+            clock.advance(clock.now_ns + step_ns)
 
         def make_peer(number: int) -> Peer:
-            return Peer(gateway, number, server_version, step, watch)
+            return Peer(gateway, number, server_version, step if step_ns else None, watch)
 
         super().__init__(gateway, make_peer, port, time_scale, virtual, listener)
 

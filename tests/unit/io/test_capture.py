@@ -1,4 +1,4 @@
-"""Capture files: exact to the byte, torn tails cut, damage told; the proxy; sanitizing; the error when a disk is full."""
+"""Capture files: exact to the byte, torn tails cut, damage told; the proxy; sanitizing; a full disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibwire.errors import CaptureError
-from ibwire.io import capture as module
 from ibwire.io.capture import CaptureProxy, CaptureReader, CaptureWriter
 from ibwire.sim.server import serve
 from ibwire.types import incoming as i
@@ -113,10 +112,10 @@ def test_a_full_disk_leaves_whole_entries(tmp_path: Path, monkeypatch: pytest.Mo
                 return real(fd, bytes(data)[:3])
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(module.os, "write", full)
+        monkeypatch.setattr(os, "write", full)
         with pytest.raises(CaptureError, match="the disk is full"):
             writer.write(Kind.FROM_CLIENT, 1, b"second")
-        monkeypatch.setattr(module.os, "write", real)
+        monkeypatch.setattr(os, "write", real)
         writer.write(Kind.FROM_CLIENT, 1, b"third")
     with CaptureReader(path) as reader:
         assert [entry.data for entry in reader] == [b"first", b"third"] and reader.torn_bytes == 0

@@ -1,10 +1,11 @@
-"""The firehose: what it sends is what a gateway sends, with the time of sending in it, at the rate that was asked for."""
+"""The firehose: what it sends is what a gateway sends, with the time of sending in it, at its rate."""
 
 from __future__ import annotations
 
 import socket
 import time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -43,9 +44,10 @@ def test_what_cannot_be_sent_is_told() -> None:
         firehose.blocks(225, [], [1])
 
 
-def read(hose: FirehoseServer, version: int, messages: int) -> list[object]:
+def read(hose: FirehoseServer, version: int, messages: int) -> list[Any]:
     """Connect, subscribe, and read so many messages after the greeting."""
-    codec, framer, found = Codec(version, Role.CLIENT), Framer(), []
+    codec, framer = Codec(version, Role.CLIENT), Framer()
+    found: list[Any] = []
     with socket.create_connection((hose.host, hose.port), 20) as raw:
         raw.sendall(b"API\0" + frame(b"v100..%d" % version))
         contract = Contract(symbol="AAPL", secType="STK", exchange="SMART", currency="USD")
@@ -75,7 +77,7 @@ def test_a_rate_is_kept_and_strangers_are_hung_up_on() -> None:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert stranger.recv(10) == b""
         begin = time.monotonic()
-        ticks = [m for m in read(hose, 225, 600) if isinstance(m, i.TickPrice)]
+        ticks: list[Any] = [m for m in read(hose, 225, 600) if isinstance(m, i.TickPrice)]
         took = time.monotonic() - begin
     # Never faster than asked for; how much slower depends on the machine.
     assert len(ticks) / took < 2000 * 1.1
