@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ibwire.compat.wrapper import EWrapper
     from ibwire.config import Settings
     from ibwire.errors import (
+        CaptureError,
         ConfigError,
         ConnectError,
         ConsumerTooSlow,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         ProtocolError,
         RequestError,
         RiskRejected,
+        ScenarioError,
         SessionLost,
         UnsupportedByServer,
         WaitTimeout,
@@ -51,6 +53,7 @@ _HOMES: Final[dict[str, str]] = {
     "Settings": "ibwire.config",
     **dict.fromkeys(
         (
+            "CaptureError",
             "ConfigError",
             "ConnectError",
             "ConsumerTooSlow",
@@ -64,6 +67,7 @@ _HOMES: Final[dict[str, str]] = {
             "ProtocolError",
             "RequestError",
             "RiskRejected",
+            "ScenarioError",
             "SessionLost",
             "UnsupportedByServer",
             "WaitTimeout",
@@ -75,6 +79,7 @@ _HOMES: Final[dict[str, str]] = {
 
 __all__ = [
     "Attached",
+    "CaptureError",
     "Client",
     "Codec",
     "ConfigError",
@@ -99,6 +104,7 @@ __all__ = [
     "RequestError",
     "RiskRejected",
     "Role",
+    "ScenarioError",
     "SessionLost",
     "Settings",
     "UnsupportedByServer",

@@ -57,6 +57,9 @@ class Settings:
         Seed of the simulated market. Sim only.
     ticks_per_s : int
         Mean quote changes per second and instrument, 1..1000000; 0 means the simulator's own. Sim only.
+    capture : str
+        File to write the whole session to (see :mod:`ibwire.io.capture`); it must not exist. The bytes then take a way
+        through one more thread of this process, which costs tens of microseconds each way.
     confirm : str
         Live only: must be :data:`LIVE_CONFIRMATION`.
     market : str
@@ -101,6 +104,7 @@ class Settings:
     connect_options: str = ""
     seed: int = 7
     ticks_per_s: int = 0
+    capture: str = ""
     confirm: str = ""
     market: str = "latest"
     mode: str = "threaded"

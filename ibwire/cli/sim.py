@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", metavar="FILE", help="write every message there, with its virtual time; - is stdout")
     parser.add_argument("--speed", default="1", metavar="X", help="virtual seconds per second, or 'virtual'")
     parser.add_argument("--rate", type=int, metavar="N", help="mean quote changes per second and instrument")
+    parser.add_argument("--ticks", metavar="FILE", help="a CSV of ticks that is the market (docs/sim/market.md)")
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after so long")
     parser.add_argument("--list", action="store_true", help="list the ready scenarios and exit")
     parser.add_argument("--explain", metavar="NAME", help="explain a scenario and exit")
@@ -110,6 +112,8 @@ def serve(args: argparse.Namespace) -> int:
             settings["time_scale"] = float(args.speed)
         if args.rate is not None:
             settings["rate"] = args.rate
+        if args.ticks:
+            settings["ticks"] = Path(args.ticks).read_text(encoding="utf-8")
         if args.log:
             out = sys.stdout if args.log == "-" else stack.enter_context(open(args.log, "w", encoding="utf-8"))
             settings["watch"] = Log(out).write
@@ -192,7 +196,6 @@ def show_list(out: TextIO) -> int:
 def explain(name: str, out: TextIO) -> int:
     """One scenario: what it does, what a client sees, and its file."""
     from importlib import resources
-    from pathlib import Path
 
     from ibwire.sim.scenario import Scenario, names
 

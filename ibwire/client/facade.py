@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ibwire.client.account import AccountValue, Position, Positions
 from ibwire.client.core import Core, LinkLike
@@ -22,6 +22,9 @@ from ibwire.io.metrics import Metrics
 from ibwire.ring.tables import LiveTables
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import Contract, ContractDetails
+
+if TYPE_CHECKING:
+    from ibwire.io.capture import CaptureProxy
 
 __all__ = ["Client", "connect"]
 
@@ -56,6 +59,7 @@ def connect(target: str, **settings: Any) -> Client:
     ------
     ConfigError : a setting is wrong, or a live connection is not confirmed; nothing was opened.
     ConnectError : nobody answers, or the gateway refuses; the message names the address and says what to do.
+    CaptureError : the file of ``capture=`` exists or cannot be written; nothing was opened.
     """
     wanted = Settings.make(target, **settings)
     with ExitStack() as stack:
@@ -65,8 +69,16 @@ def connect(target: str, **settings: Any) -> Client:
         else:
             server = None
             host, port = wanted.address
+        near_host, near_port = host, port
+        tap = None
+        if wanted.capture:
+            from ibwire.io.capture import CaptureProxy, CaptureWriter
+
+            tap = stack.enter_context(CaptureProxy(CaptureWriter(wanted.capture, f"{host}:{port}"), host, port))
+            near_host, near_port = tap.host, tap.port
         begin_ns = clock.now_ns()
-        client = Client(wanted, _open(wanted, host, port), (host, port), server)
+        client = Client(wanted, _open(wanted, near_host, near_port), (host, port), server)
+        client.capture = tap
         client.connect_ms = (clock.now_ns() - begin_ns) / 1e6
         client.keep(stack.pop_all())
         if target == "paper":
@@ -126,6 +138,8 @@ class Client:
         How long connecting took, from opening the socket to the last of account and ids.
     simulator : ibwire.sim.server.Server or None
         The embedded gateway of ``connect("sim")``.
+    capture : CaptureProxy or None
+        With ``capture=``: its ``problem`` says why the capture ended early, should it have.
     """
 
     def __init__(
@@ -134,6 +148,7 @@ class Client:
         self.settings = settings
         self.address = address
         self.simulator = simulator
+        self.capture: CaptureProxy | None = None
         self.connect_ms = 0.0
         self._resources = ExitStack()
         self._core = Core(settings, link)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pytest
 
+from ibwire.sim.scenario import Scenario
 from ibwire.sim.server import MAX_CLIENTS, Server, host, serve
 from ibwire.spec.versions import MAX_CLIENT_VERSION
 from ibwire.types import incoming as i
@@ -277,3 +278,70 @@ def test_a_failure_of_the_world_is_loud() -> None:
 def test_arguments_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         serve(**settings)
+
+
+# ---------------------------------------------------------------------------------------------- faults, for real
+
+
+def settled(client: RawClient) -> None:
+    client.until(lambda m: isinstance(m, i.Error) and m.errorCode == 2158)
+
+
+def test_a_restart_refuses_connections_on_the_same_port_and_then_takes_them() -> None:
+    with serve(time_scale=10.0, client_id_hold_ns=3 * 10**9) as running:
+        with RawClient(running) as client:
+            settled(client)
+            running.call(lambda gateway: gateway.restart(3 * 10**9))
+            assert client.rest() == []
+        refused, codes = 0, []
+        first: Any = None
+        while not isinstance(first, i.ManagedAccounts):
+            try:
+                with RawClient(running) as client:
+                    first = client.next()
+                    codes.append(getattr(first, "errorCode", 0))
+            except ConnectionRefusedError:
+                refused += 1
+        # Away for three seconds, then the id is taken for three more; a tenth of that here.
+        assert refused and codes[-1] == 0 and set(codes[:-1]) == {326}
+
+
+def test_bytes_split_for_real_and_a_reset_is_one() -> None:
+    with serve(time_scale=100.0, scenario="partial-frames") as running:
+        with socket.create_connection((running.host, running.port), PATIENCE_S) as raw:
+            raw.sendall(b"API\0" + frame(b"v100..176"))
+            pieces = b""
+            while len(pieces) < 20:
+                piece = raw.recv(100)
+                assert piece
+                pieces += piece
+            assert pieces[4:7] == b"176"
+    scenario = Scenario().rule({"event": "connect"}, {"close": "reset", "after_ms": 50})
+    with serve(scenario=scenario) as running, RawClient(running) as client:
+        with pytest.raises(ConnectionResetError):
+            client.rest()
+
+
+def test_a_gateway_that_stops_reading_blocks_its_client() -> None:
+    scenario = Scenario().rule({"request": "reqIds"}, {"stop_reading": True})
+    with serve(scenario=scenario) as running, RawClient(running) as client:
+        settled(client)
+        client.ask(o.ReqIds(1))
+        client.until(i.NextValidId)
+        client.socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            while True:
+                client.socket.sendall(frame(client.codec.encode(o.ReqCurrentTime())) * 10_000)
+
+
+def test_a_half_open_gateway_says_nothing_more() -> None:
+    scenario = Scenario().rule({"request": "reqIds"}, {"silence": True})
+    with serve(scenario=scenario) as running, RawClient(running) as client, RawClient(running, clientId=2) as other:
+        settled(client)
+        client.ask(o.ReqIds(1), o.ReqCurrentTime())
+        settled(other)
+        other.ask(o.ReqCurrentTime())
+        other.until(i.CurrentTime)
+        client.socket.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.next()
