@@ -180,6 +180,7 @@ class _End:
     other: _End | None = None
     ended: bool = False  # its peer has said its last
     shut: bool = False  # we have said our last to it
+    broken: bool = False  # gone without a proper end
     events: int = 0
 
 
@@ -303,7 +304,7 @@ class CaptureProxy:
         """Wait for what there is to do: read while the other side keeps up, write while something is due."""
         other = end.other
         assert other is not None
-        read = not end.ended and len(other.out) < _HIGH_WATER_BYTES
+        read = not (end.ended or end.broken or other.broken) and len(other.out) < _HIGH_WATER_BYTES
         events = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if end.out else 0)
         if events == end.events:
             return
@@ -336,6 +337,9 @@ class CaptureProxy:
     def _flush(self, end: _End) -> None:
         other = end.other
         assert other is not None
+        if end.broken:
+            end.out.clear()
+            return
         try:
             if end.out:
                 del end.out[: end.sock.send(end.out)]
@@ -347,19 +351,25 @@ class CaptureProxy:
         except OSError:
             self._break(end)
             return
-        if end.shut and other.shut:
+        if (end.shut and other.shut) or (other.broken and not end.out):
             self._drop(end, other)
             return
         self._watch(end)
         self._watch(other)
 
     def _break(self, end: _End) -> None:
-        """One side is gone without a proper end: so is the other."""
+        """One side is gone without a proper end: so is the other, once it has what came before."""
         other = end.other
         assert other is not None
         if not end.ended:
             self._note(_ENDED[end.kind], end.connection)
-        self._drop(end, other)
+        end.ended = end.broken = True
+        end.out.clear()
+        self._watch(end)
+        if other.broken or not other.out:
+            self._drop(end, other)
+        else:
+            self._watch(other)
 
     def _drop(self, *ends: _End) -> None:
         for end in ends:

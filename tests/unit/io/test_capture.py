@@ -240,3 +240,29 @@ def test_a_gateway_that_is_not_there_is_one_that_refuses(tmp_path: Path) -> None
     with CaptureProxy(CaptureWriter(tmp_path / "a.ibcap"), "127.0.0.1", port) as proxy:
         with socket.create_connection((proxy.host, proxy.port), 20) as raw:
             assert raw.recv(10) == b""
+
+
+def test_what_came_before_a_reset_arrives(tmp_path: Path) -> None:
+    """The gateway says a lot and dies; a client that reads late still gets all of it, and so does the file."""
+    said = os.urandom(3_000_000)
+    path = tmp_path / "a.ibcap"
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+        with CaptureProxy(CaptureWriter(path), *gateway.getsockname()) as proxy:
+            with socket.create_connection((proxy.host, proxy.port), 20) as client:
+                peer, _ = gateway.accept()
+                client.sendall(b"API\0")
+                assert peer.recv(10) == b"API\0"
+                peer.settimeout(20)
+                got = bytearray()
+                peer.sendall(said[:1_000_000])
+                while len(got) < 500_000:
+                    got += client.recv(65_536)
+                client.sendall(b"never read")  # unread when the gateway closes: a reset
+                while peer.recv(1, socket.MSG_PEEK) != b"n":
+                    pass
+                peer.close()
+                while data := client.recv(65_536):
+                    got += data
+    with CaptureReader(path) as reader:
+        written = b"".join(entry.data for entry in reader if entry.kind is Kind.FROM_GATEWAY)
+    assert said.startswith(got) and written.startswith(got) and len(got) >= 500_000
