@@ -82,6 +82,9 @@ KINDS: Final[dict[str, Callable[[Rng], bytes]]] = {
     "a message that goes on and on": lambda rng: greeting(rng) + (60_000).to_bytes(4, "big") + noise(rng, 3000),
 }
 
+# What the gateway must answer with the end of the connection.
+MUST_CLOSE: Final = frozenset({"TLS", "HTTP", "too long a frame", "an empty frame"})
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -142,8 +145,8 @@ def attack(server: Server, connections: int, seed: int) -> Outcome:
         outcome.witness_answers += 1
         outcome.defects += [problem for problem in server.problems if "could not be processed" in problem]
         server.problems.clear()
-        for raw in batch:
-            outcome.closed_by_gateway += _leave(raw, rng)
+        for number, raw in zip(numbers, batch, strict=True):
+            outcome.closed_by_gateway += _leave(raw, rng, names[number % len(names)] in MUST_CLOSE)
     witness.check()
     witness.socket.close()
     return outcome
@@ -162,9 +165,10 @@ def _open(server: Server, rng: Rng, name: str, outcome: Outcome) -> socket.socke
     return raw
 
 
-def _leave(raw: socket.socket, rng: Rng) -> bool:
-    """Leave in one of several ways; True when the gateway had closed the connection."""
-    raw.setblocking(False)
+def _leave(raw: socket.socket, rng: Rng, must_close: bool) -> bool:
+    """Leave in one of several ways; True when the gateway had closed the connection (or must: waits for it)."""
+    if not must_close:
+        raw.setblocking(False)
     closed = False
     try:
         while data := raw.recv(65_536):
@@ -172,6 +176,8 @@ def _leave(raw: socket.socket, rng: Rng) -> bool:
         closed = True
     except BlockingIOError:
         pass
+    except TimeoutError:
+        raise AssertionError("the gateway did not hang up on a stranger") from None
     except OSError:
         closed = True
     if rng.chance(1, 2):

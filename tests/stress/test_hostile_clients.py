@@ -24,6 +24,7 @@ def test_a_thousand_hostile_connections() -> None:
         outcome = hostile.attack(server, CONNECTIONS, SEED)
         assert sum(outcome.connections.values()) == CONNECTIONS, f"seed {SEED}"
         assert len(outcome.connections) == len(hostile.KINDS)
-        assert outcome.closed_by_gateway > CONNECTIONS // 10
+        must = sum(count for name, count in outcome.connections.items() if name in hostile.MUST_CLOSE)
+        assert outcome.closed_by_gateway >= must > CONNECTIONS // 5
         assert outcome.witness_answers == CONNECTIONS // 20
         assert outcome.defects == [], f"seed {SEED}"

@@ -320,11 +320,16 @@ class Host(Generic[W]):
     # -- connections -------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
+        """Take everybody who waits: one at a time would make a crowd wait for each other's rounds."""
         assert self._listener is not None
-        try:
-            accepted, _ = self._listener.accept()
-        except OSError:
-            return  # it went away again
+        for _ in range(4 * MAX_CLIENTS):
+            try:
+                accepted, _address = self._listener.accept()
+            except OSError:
+                return  # nobody waits any more
+            self._admit(accepted)
+
+    def _admit(self, accepted: socket.socket) -> None:
         if len(self._connections) >= MAX_CLIENTS:
             self.problems.append(f"refused a client: {MAX_CLIENTS} are connected")
             accepted.close()
