@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ibwire.errors import ScenarioError
-from ibwire.sim import refusals
+from ibwire.sim import on_history, on_market, on_streams, refusals
 from ibwire.sim.client import ClientSession
 from ibwire.sim.clock import NS_PER_S
 from ibwire.sim.facts import MISSING, deep_set, order_id_of
@@ -228,13 +228,14 @@ def _end_data(occasion: Occasion, step: Step, value: Any) -> None:
     text = value.get("text", "No market data while the same user is logged in elsewhere")
     for session in _clients(occasion, step):
         for kind, reqId in session.feeds():
-            if reqId and kind not in _ACCOUNT_FEEDS:
+            if kind in _DATA_FEEDS:
                 session.drop_feed(kind, reqId)
                 _tell(session, reqId, code, text)
 
 
-# Feeds of accounts carry request ids too; they are no market data.
-_ACCOUNT_FEEDS = frozenset({"account", "summary", "positions", "positions multi", "updates multi", "pnl", "pnl single"})
+_DATA_FEEDS = frozenset(
+    {on_market.LINE, on_history.HISTORY, on_streams.TICK_BY_TICK, on_streams.DEPTH, on_streams.REAL_TIME}
+)
 
 
 def _next_id(occasion: Occasion, step: Step, value: Any) -> None:
@@ -297,7 +298,7 @@ def _outage(occasion: Occasion, step: Step, value: Any) -> None:
         if back == RESTORED_LOST:
             for session in director.sessions():
                 for kind, reqId in session.feeds():
-                    if kind not in _ACCOUNT_FEEDS:
+                    if kind in _DATA_FEEDS:
                         session.drop_feed(kind, reqId)
         director.find_broker()
         for session in director.sessions():

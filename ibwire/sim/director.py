@@ -28,12 +28,18 @@ from ibwire.sim.rng import Rng
 from ibwire.sim.scenario import Rule, Scenario
 from ibwire.sim.vocabulary import IMMEDIATE
 from ibwire.spec import versions as V
-from ibwire.spec.registry import INCOMING
+from ibwire.spec.registry import by_name
 from ibwire.types import outgoing
 
 _NS_PER_MS = 1_000_000
-_STREAMS = ("tick", "realTime", "updateMktDepth", "historicalDataUpdate", "historicalTicks")
-_MARKET = frozenset(row.cls_name for row in INCOMING.values() if row.name.startswith(_STREAMS))
+# What a subscription brings; answers to questions are not among them.
+_MARKET = frozenset(
+    by_name(name).cls_name
+    for name in (
+        *("tickPrice", "tickSize", "tickString", "tickGeneric", "tickEFP", "tickOptionComputation", "tickNews"),
+        *("tickByTick", "updateMktDepth", "updateMktDepthL2", "realtimeBar", "historicalDataUpdate"),
+    )
+)
 # What waits while TWS has no connection to IB: orders and what asks IB for data.
 _NEEDS_IB = (outgoing.PlaceOrder, outgoing.CancelOrder, outgoing.ReqGlobalCancel)
 
