@@ -5,6 +5,7 @@ Parts
 flow    1,000 contracts at 200 ticks/s each over a loopback socket, for ``--minutes``: every tick of every contract in
         order, process memory flat after the first fifth.
 rings   10^9 records through the overwriting and the segmented ring, by a producer without the GIL (tests/stress).
+hostile 100,000 hostile connections to one simulated gateway, whose well-behaved client must notice nothing.
 
 A part that finds something says what, and the exit code is 1.
 """
@@ -174,7 +175,14 @@ def rings(minutes: float, version: int) -> list[str]:
     return [f"pytest ended with {done.returncode}"] if done.returncode else []
 
 
-PARTS: Final[dict[str, Callable[[float, int], list[str]]]] = {"flow": flow, "rings": rings}
+def hostile(minutes: float, version: int) -> list[str]:
+    """Hostile clients of tests/stress."""
+    command = [sys.executable, "tests/stress/hostile_clients.py", "--connections", "100000"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    return [f"hostile_clients ended with {done.returncode}"] if done.returncode else []
+
+
+PARTS: Final[dict[str, Callable[[float, int], list[str]]]] = {"flow": flow, "rings": rings, "hostile": hostile}
 
 
 def main() -> int:

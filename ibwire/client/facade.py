@@ -77,7 +77,13 @@ def connect(target: str, **settings: Any) -> Client:
             tap = stack.enter_context(CaptureProxy(CaptureWriter(wanted.capture, f"{host}:{port}"), host, port))
             near_host, near_port = tap.host, tap.port
         begin_ns = clock.now_ns()
-        client = Client(wanted, _open(wanted, near_host, near_port), (host, port), server)
+        try:
+            link = _open(wanted, near_host, near_port)
+        except ConnectError:
+            if tap is not None and tap.refused is not None:
+                raise tap.refused from None  # the tap answers for a gateway that is not there
+            raise
+        client = Client(wanted, link, (host, port), server)
         client.capture = tap
         client.connect_ms = (clock.now_ns() - begin_ns) / 1e6
         client.keep(stack.pop_all())

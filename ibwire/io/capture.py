@@ -203,6 +203,8 @@ class CaptureProxy:
     host, port : where programs connect to.
     problem : CaptureError or None
         Why the capture ended early.
+    refused : ConnectError or None
+        Why the gateway could not be reached when a program connected last.
     connections : int
         How many there were so far.
     """
@@ -217,6 +219,7 @@ class CaptureProxy:
     ) -> None:
         self.writer, self._gateway, self._on_problem = writer, (host, port), on_problem
         self.problem: CaptureError | None = None
+        self.refused: ConnectError | None = None
         self.connections = 0
         self.host = transport.LOOPBACK
         self._listener = socket.create_server((self.host, listen_port))
@@ -286,7 +289,8 @@ class CaptureProxy:
         try:
             gateway = transport.connect(*self._gateway, timeout_ms=_CONNECT_MS)
             transport.tune(client)
-        except (ConnectError, OSError):
+        except (ConnectError, OSError) as error:
+            self.refused = error if isinstance(error, ConnectError) else ConnectError(str(error))
             client.close()  # as if nobody listened: that is what the program asked for
             return
         self.connections += 1

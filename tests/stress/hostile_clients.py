@@ -1,7 +1,7 @@
 """Hostile clients by the thousand against one simulated gateway: garbage, half handshakes, strangers, broken requests.
 
-``python -m tests.stress.hostile_clients --connections 100000 --seed 1`` (what `make soak` calls). After every batch a
-well-behaved client that was connected all along must still get its answers, and its ticks in order.
+``python tests/stress/hostile_clients.py --connections 100000 --seed 1`` (`make soak` calls it). After every batch a
+well-behaved client that was connected all along must still get its answers, and nobody else's.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibwire.errors import CaptureError
+import ibwire
+from ibwire.errors import CaptureError, ConnectError
 from ibwire.io.capture import CaptureProxy, CaptureReader, CaptureWriter
 from ibwire.sim.server import serve
 from ibwire.types import incoming as i
@@ -240,6 +241,9 @@ def test_a_gateway_that_is_not_there_is_one_that_refuses(tmp_path: Path) -> None
     with CaptureProxy(CaptureWriter(tmp_path / "a.ibcap"), "127.0.0.1", port) as proxy:
         with socket.create_connection((proxy.host, proxy.port), 20) as raw:
             assert raw.recv(10) == b""
+        assert proxy.refused is not None and str(port) in str(proxy.refused)
+    with pytest.raises(ConnectError, match=f"nothing listens at 127.0.0.1:{port}"):
+        ibwire.connect("paper", port=port, capture=str(tmp_path / "b.ibcap"))
 
 
 def test_what_came_before_a_reset_arrives(tmp_path: Path) -> None:
