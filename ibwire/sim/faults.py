@@ -70,7 +70,7 @@ class Line:
 
     # -- bytes -------------------------------------------------------------------------------------------------------
 
-    def put(self, frame: bytes) -> None:
+    def put(self, frame: bytes | bytearray) -> None:
         """Send one whole frame (or any bytes that belong together)."""
         if self.silent or self.ended:
             return
@@ -98,7 +98,7 @@ class Line:
         """True when nothing is ready and nothing on the way."""
         return not self.segments and not self._on_the_way
 
-    def _pass(self, data: bytes) -> None:
+    def _pass(self, data: bytes | bytearray) -> None:
         if not data:
             return
         if not (self.latency_ns or self.coalesce_ns or self.split_bytes or self._on_the_way):
@@ -122,12 +122,12 @@ class Line:
             self._later(due_ns, data[at : at + size], apart=bool(self.split_bytes))
         self._last_due_ns = due_ns
 
-    def _later(self, due_ns: int, piece: bytes, apart: bool) -> None:
+    def _later(self, due_ns: int, piece: bytes | bytearray, apart: bool) -> None:
         self._on_the_way += 1
         self.backlog_bytes += len(piece)
         self._clock.at(due_ns, partial(self._arrive, piece, apart))
 
-    def _arrive(self, piece: bytes, apart: bool) -> None:
+    def _arrive(self, piece: bytes | bytearray, apart: bool) -> None:
         self._on_the_way -= 1
         if self.silent or self.ended == RESET:
             self.backlog_bytes -= len(piece)
@@ -136,7 +136,7 @@ class Line:
         else:
             self.segments[-1] += piece
 
-    def _corrupted(self, frame: bytes) -> bytes:
+    def _corrupted(self, frame: bytes | bytearray) -> bytes:
         self._corrupt -= 1
         at = self._corrupt_at
         if at is None:

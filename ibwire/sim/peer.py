@@ -194,6 +194,9 @@ class Peer:
     def _encode(self, session: ClientSession) -> None:
         codec, line, memo, watch = self._codec, self.line, self._memo, self._watch
         assert codec is not None
+        # Without a scenario nothing happens to single frames: a crowd of ticks goes on the line as one.
+        batch = bytearray()
+        put: Callable[[bytes], None] = batch.extend if self._gateway.director is None else line.put
         for message in session.take():
             kind = type(message)
             if watch is not None and kind is not LineAct:
@@ -217,5 +220,7 @@ class Peer:
                 # Ours to answer for, but the other clients need not suffer.
                 self.problem = f"{kind.__name__}: {error}"
                 session.close()
-                return
-            line.put(found)
+                break
+            put(found)
+        if batch:
+            line.put(batch)
