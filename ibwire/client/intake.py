@@ -198,4 +198,4 @@ class Intake:
         elif code in errorcodes.CONNECTION_RESTORED:
             self.broker_lost = ""
             self.wants_refresh = True
-            self.table.on_reconnect(now_ns, f"code {code}: {text}")
+            self.table.on_restored(f"code {code}: {text}", now_ns)

@@ -1,37 +1,47 @@
-"""The order state machine as data: states, triggers, one table, and plain sentences for people.
+"""The order state machine as data: states, triggers, rules, one table, and plain sentences for people.
 
 Two things are kept apart. The *wire status* is the text the gateway sends; it is kept as it came. The *state* is our
-own conclusion from everything that happened, and :data:`RISK` is what it means for exposure. Both trackers, the plain
-one (``ibwire.trade.orders``) and the compiled one, look the next state up in :data:`TRANSITIONS`; a change of opinion
-is a change of a cell here. Facts: reference SEMANTICS, sections 3 and 5.
+own conclusion from everything that happened, and :data:`RISK` is what it means for exposure. A step has two look-ups,
+both of small integers: the event and the order's :class:`Flag` word give a trigger (:data:`RULES`, the first rule that
+fits), the state and the trigger give the next state (:data:`TRANSITIONS`). Both trackers, the plain one
+(``ibwire.trade.orders``) and the compiled one, do just that; a change of opinion is a change of a line here. What is
+done step by step: docs/orders/machine.md. Facts: reference SEMANTICS, sections 3 and 5.
 
 Principles behind the cells: nothing that could be live is ever called ended because of silence or of an error that
 may mean something else; only an execution, a final status, 202, or a refusal of an order never seen live ends one;
-what contradicts an earlier end goes to ``uncertain``, not back to ``working``.
+what contradicts what was told before goes to ``uncertain``, and only a look-up or a final answer leads out of there:
+messages may have overtaken each other, and the later one on the wire is not always the later one in truth.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
 __all__ = [
+    "DEADLINE_MS",
     "ENDED",
-    "FINAL_STATUSES",
-    "LIVE_STATUSES",
+    "ERROR_EVENT",
     "RESUME",
     "RISK",
+    "RULES",
     "STATE_MEANING",
+    "STATUS_SPEAKS",
     "STATUS_TRIGGER",
     "TRANSITIONS",
     "WIRE_LEGALITY",
     "WIRE_MEANING",
     "WIRE_STATUSES",
     "Cell",
+    "Event",
+    "Flag",
     "Legality",
     "Risk",
+    "Rule",
     "State",
     "Trigger",
+    "find_rule",
+    "resolve",
     "wire_legality",
 ]
 
@@ -85,7 +95,7 @@ class Legality(IntEnum):
 
 
 class Trigger(IntEnum):
-    """What can happen to an order. Wire statuses, executions, answers by error code, local events."""
+    """What an event means for an order, once its flags are taken into account: the rows of the table."""
 
     API_PENDING = 0
     PENDING_SUBMIT = 1
@@ -97,7 +107,7 @@ class Trigger(IntEnum):
     STATUS_FILLED = 7
     STATUS_INACTIVE = 8
     OTHER_STATUS = 9  # a status text that is not known
-    CANCELLED_DOUBTFUL = 10  # Cancelled while a modify is pending or was just refused, and nobody asked to cancel
+    CANCELLED_DOUBTFUL = 10  # Cancelled while a modify is pending or was refused, and nobody asked to cancel
     CANCELLED_REFUSED = 11  # Cancelled after a refusal: the broker ended it
     EXECUTION = 12  # quantity is left, or the total is not known
     EXECUTION_FULL = 13
@@ -120,6 +130,89 @@ class Trigger(IntEnum):
     DEADLINE = 30
     UNDECODABLE = 31
     STALE_STATUS = 32  # a working status after both 202 and Cancelled: it was overtaken on its way
+    CONTRADICTED = 33  # a status against what was told before: only a look-up settles it
+    REVIVED = 34  # a working status after the cancel was refused
+    ABSENT = 35  # not in a list of open orders that should have had it
+    TERMS_DOUBTFUL = 36  # terms are reported that a modify had replaced
+
+
+class Event(IntEnum):
+    """What happens, before anything is known about the order. The first ten are the wire statuses, by index."""
+
+    API_PENDING = 0
+    PENDING_SUBMIT = 1
+    PRE_SUBMITTED = 2
+    SUBMITTED = 3
+    PENDING_CANCEL = 4
+    API_CANCELLED = 5
+    STATUS_CANCELLED = 6
+    STATUS_FILLED = 7
+    STATUS_INACTIVE = 8
+    OTHER_STATUS = 9
+    EXECUTION = 10
+    EXECUTION_FULL = 11
+    EXECUTION_REDUCED = 12
+    ERROR_NOTE = 13  # 13 + OrderEffect
+    ERROR_WARNING = 14
+    ERROR_REFUSED = 15
+    ERROR_MODIFY_REFUSED = 16
+    ERROR_CANCELLED = 17
+    ERROR_CANCEL_REFUSED = 18
+    ERROR_NOT_FOUND = 19
+    ERROR_UNDECIDED = 20
+    TERMS_ACCEPTED = 21  # an openOrder reports the terms of a modify that was not answered
+    TERMS_STALE = 22  # an openOrder reports terms that an accepted modify had replaced
+    PLACE = 23
+    PLACE_UNTRANSMITTED = 24
+    CANCEL_REQUEST = 25
+    SEND_FAILED = 26  # provably no byte left
+    SEND_BROKEN = 27  # some bytes left
+    LINK_LOST = 28  # the session is over
+    RESTORED = 29  # 1101 or 1102: the session lives, but answers may be missing
+    DEADLINE = 30
+    UNDECODABLE = 31
+    ABSENT = 32
+    LOOKED_UP = 33  # open orders, executions and completed orders were all asked for and answered
+
+
+ERROR_EVENT: Final = int(Event.ERROR_NOTE)
+
+
+class Flag(IntFlag):
+    """What an order remembers, one bit each. Those from bit 16 come with an event and are not kept."""
+
+    SEEN_LIVE = 1 << 0  # a working status, Filled or an execution: the broker had accepted it
+    ANSWERED = 1 << 1  # the gateway said something about it
+    CANCEL_ASKED = 1 << 2
+    KEPT_ALIVE = 1 << 3  # a cancel was refused
+    MODIFY_OPEN = 1 << 4  # a modify is not answered
+    MODIFY_REFUSED = 1 << 5
+    REFUSED = 1 << 6
+    TOLD_FILLED = 1 << 7
+    TOLD_CANCELLED = 1 << 8
+    TOLD_202 = 1 << 9
+    DOUBT = 1 << 10  # contradicted: what comes next settles it only when it is an answer to a look-up
+    BLIND = 1 << 11  # a message about it could not be read
+    NEEDS_QUERY = 1 << 12
+    HELD = 1 << 13  # placed by somebody else, or in an earlier life of this program
+    # -- with the event
+    FILLS = 1 << 16  # its executed quantity is above zero
+    SETTLED = 1 << 17  # the status stands in a completedOrder: a record, no answer
+    SNAPSHOT = 1 << 18  # the status came while open orders were being asked for
+    EXPIRY = 1 << 19  # the text of the error speaks of expiry
+    MORE = 1 << 20  # other modifies remain unanswered
+    OF_CANCEL = 1 << 21  # it was the cancel that could not be sent
+
+
+class Rule(NamedTuple):
+    """If the state is in `states` and all of `need` and none of `forbid` is set: the trigger, and the flags after it."""
+
+    states: int  # bit 1 << State
+    need: int
+    forbid: int
+    trigger: Trigger
+    set: int
+    clear: int
 
 
 class Cell(NamedTuple):
@@ -129,9 +222,8 @@ class Cell(NamedTuple):
     legality: Legality
 
 
-# Pseudo target: partially_filled when something is filled; else working when ever seen live; else acknowledged when
-# the gateway ever answered; else sent. A WORKING target of an order with fills is PARTIALLY_FILLED likewise.
 RESUME: Final = -1
+"""Pseudo target: back to what the order's memory says, see :func:`resolve`."""
 
 ENDED: Final = frozenset({State.FILLED, State.CANCELLED, State.REJECTED, State.EXPIRED})
 
@@ -183,8 +275,33 @@ WIRE_MEANING: Final[dict[str, str]] = {
 WIRE_STATUSES: Final[tuple[str, ...]] = tuple(WIRE_MEANING)
 
 STATUS_TRIGGER: Final[dict[str, Trigger]] = {text: Trigger(index) for index, text in enumerate(WIRE_STATUSES)}
-LIVE_STATUSES: Final = frozenset({"PreSubmitted", "Submitted", "PendingCancel"})
-FINAL_STATUSES: Final = frozenset({"ApiCancelled", "Cancelled", "Filled"})
+# While an order is in the state, the sentence of this wire status says more than the state's own.
+STATUS_SPEAKS: Final = frozenset(
+    {
+        (State.SENT, "ApiPending"),
+        (State.ACKNOWLEDGED, "PendingSubmit"),
+        (State.WORKING, "PreSubmitted"),
+        (State.WORKING, "Submitted"),
+    }
+)
+
+DEADLINE_MS: Final[tuple[int, ...]] = (
+    0,  # created: not sent
+    0,  # untransmitted: nothing comes until it is transmitted
+    5_000,  # sent
+    30_000,  # acknowledged: TWS has it, a destination that is slow or shut is no rarity
+    0,  # working
+    0,  # partially_filled
+    10_000,  # cancel_requested: some exchanges take their time
+    5_000,  # modify_requested
+    0,  # filled
+    0,  # cancelled
+    0,  # rejected
+    0,  # expired
+    0,  # inactive: may last for days
+    0,  # uncertain: whoever looks it up has a time limit
+)
+"""How long each state may last without an answer before the order is uncertain; 0: for ever."""
 
 # From one wire status (row; "" = none yet) to another (column): N normal, S skips, R goes back, X anomaly.
 _WIRE_GRID: Final = """
@@ -205,7 +322,7 @@ Inactive       X          R             R            R         N             N  
 _STATE_GRID: Final = """
 .                    CRE   UNT  SEN  ACK  WRK  PAR  CXL  MOD  FIL  CAN   REJ   EXP   INA  UNC
 API_PENDING          SEN!  .    .    .    .    .    .    .    .!   .!    .!    .!    .    SEN
-PENDING_SUBMIT       ACK!  ACK  ACK  .    .    .    .    .    .!   .!    .!    .!    RES  RES
+PENDING_SUBMIT       ACK!  ACK  ACK  .    .    .    .    .    .!   .!    .!    .!    .    RES
 PRE_SUBMITTED        WRK!  WRK  WRK  WRK  .    .    .    .    .!   UNC!  UNC!  UNC!  WRK  WRK
 SUBMITTED            WRK!  WRK  WRK  WRK  .    .    .    .    .!   UNC!  UNC!  UNC!  WRK  WRK
 PENDING_CANCEL       CXL!  CXL  CXL  CXL  CXL  CXL  .    CXL  .!   .!    .!    .!    CXL  CXL
@@ -221,13 +338,13 @@ EXECUTION_FULL       FIL!  FIL  FIL  FIL  FIL  FIL  FIL  FIL  .    FIL   FIL!  F
 EXECUTION_REDUCED    .     .    .    .    .    RES  .    .    UNC! .!    .!    .!    .    .
 WARNING              .     .    .    .    .    .    .    .    .    .     .     .     .    .
 REFUSED              REJ   REJ  REJ  REJ  .!   .!   REJ  UNC  .!   REJ   .     .     REJ  REJ
-REFUSED_LIVE         .     .    .    .    .    .    .    .    .    REJ   .     .     .    .
+REFUSED_LIVE         .     .    .    .    .    .    .    .    .    REJ   .     .     REJ  .
 MODIFY_REFUSED       .     .    .    .    .    .    .    RES  .    .     .     .     .    .
 CANCEL_CONFIRMED     .!    CAN  CAN  CAN  CAN  CAN  CAN  CAN  .!   .     .     .     CAN  CAN
 EXPIRED              .!    EXP  EXP  EXP  EXP  EXP  CAN  EXP  .!   EXP   .     .     EXP  EXP
-CANCEL_REFUSED       .     .    .    .    .    .    RES  .    .    .     .     .     .    .
+CANCEL_REFUSED       .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
 NOT_FOUND            .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
-UNDECIDED            .     UNC  UNC  .    .    .    UNC  UNC  .    .     .     .     .    .
+UNDECIDED            .     UNC  UNC  .    .    .    UNC  UNC  .    .     .     .     UNC  .
 PLACE                SEN   SEN  .    .    MOD  MOD  .    .    .!   SEN!  SEN   SEN!  MOD  .
 PLACE_UNTRANSMITTED  UNT   .    .!   .!   .!   .!   .!   .!   .!   UNT!  UNT   UNT!  .!   .
 MODIFY_ACCEPTED      .     .    .    .    .    .    .    RES  .    .     .     .     .    .
@@ -237,6 +354,126 @@ LINK_LOST            .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .
 DEADLINE             .     .    UNC  UNC  .    .    UNC  UNC  .    .     .     .     .    .
 UNDECODABLE          .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
 STALE_STATUS         .!    .!   .!   .!   .!   .!   .!   .!   .!   .!    .!    .!    .!   .!
+CONTRADICTED         .!    UNC! UNC! UNC! UNC! UNC! UNC! UNC! .!   UNC!  UNC!  UNC!  UNC  .
+REVIVED              .!    WRK  WRK  WRK  WRK  .    WRK  .    .!   UNC!  UNC!  UNC!  WRK  WRK
+ABSENT               .     .    UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     .    .
+TERMS_DOUBTFUL       .     UNC! UNC! UNC! UNC! UNC! UNC! UNC! .    .     .     .     UNC! .
+"""
+
+# Event, in which states, with which flags, without which; the trigger, and the flags set and cleared with it. The
+# first that fits. "-" is nothing, "any" every state; OVER, SHUT, IDLE and NEW: _STATE_SETS.
+_RULE_GRID: Final = """
+API_PENDING          UNC     DOUBT                      SNAPSHOT     CONTRADICTED        ANSWERED         -
+API_PENDING          UNC     BLIND                      SNAPSHOT     CONTRADICTED        ANSWERED         -
+API_PENDING          any     -                          -            API_PENDING         ANSWERED         QUERY
+
+PENDING_SUBMIT       UNC     DOUBT                      SNAPSHOT     CONTRADICTED        ANSWERED         -
+PENDING_SUBMIT       UNC     BLIND                      SNAPSHOT     CONTRADICTED        ANSWERED         -
+PENDING_SUBMIT       INA     -                          SNAPSHOT     CONTRADICTED        ANSWERED+DOUBT   -
+PENDING_SUBMIT       UNC,INA SNAPSHOT                   -            PENDING_SUBMIT      ANSWERED         TOLD
+PENDING_SUBMIT       any     -                          -            PENDING_SUBMIT      ANSWERED         QUERY
+
+PRE_SUBMITTED        OVER    TOLD_TWICE                 -            STALE_STATUS        LIFE             -
+PRE_SUBMITTED        OVER    -                          -            CONTRADICTED        LIFE+DOUBT       -
+PRE_SUBMITTED        UNC,INA SNAPSHOT                   -            PRE_SUBMITTED       LIFE             TOLD
+PRE_SUBMITTED        UNC     DOUBT                      -            CONTRADICTED        LIFE             -
+PRE_SUBMITTED        UNC     BLIND                      -            CONTRADICTED        LIFE             -
+PRE_SUBMITTED        INA     -                          -            CONTRADICTED        LIFE+DOUBT       -
+PRE_SUBMITTED        CXL     KEPT_ALIVE                 CANCEL_ASKED REVIVED             LIFE             QUERY
+PRE_SUBMITTED        any     -                          -            PRE_SUBMITTED       LIFE             QUERY
+
+SUBMITTED            OVER    TOLD_TWICE                 -            STALE_STATUS        LIFE             -
+SUBMITTED            OVER    -                          -            CONTRADICTED        LIFE+DOUBT       -
+SUBMITTED            UNC,INA SNAPSHOT                   -            SUBMITTED           LIFE             TOLD
+SUBMITTED            UNC     DOUBT                      -            CONTRADICTED        LIFE             -
+SUBMITTED            UNC     BLIND                      -            CONTRADICTED        LIFE             -
+SUBMITTED            INA     -                          -            CONTRADICTED        LIFE+DOUBT       -
+SUBMITTED            CXL     KEPT_ALIVE                 CANCEL_ASKED REVIVED             LIFE             QUERY
+SUBMITTED            any     -                          -            SUBMITTED           LIFE             QUERY
+
+PENDING_CANCEL       OVER    TOLD_TWICE                 -            STALE_STATUS        ANSWERED         -
+PENDING_CANCEL       UNC,INA SNAPSHOT                   -            PENDING_CANCEL      ANSWERED         TOLD
+PENDING_CANCEL       UNC     DOUBT                      -            CONTRADICTED        ANSWERED         -
+PENDING_CANCEL       UNC     BLIND                      -            CONTRADICTED        ANSWERED         -
+PENDING_CANCEL       INA     -                          -            CONTRADICTED        ANSWERED+DOUBT   -
+PENDING_CANCEL       any     KEPT_ALIVE                 CANCEL_ASKED CONTRADICTED        ANSWERED+DOUBT   -
+PENDING_CANCEL       any     -                          -            PENDING_CANCEL      ANSWERED         QUERY
+
+API_CANCELLED        any     CANCEL_ASKED               -            API_CANCELLED       GONE             -
+API_CANCELLED        any     MODIFY_OPEN                SETTLED      CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
+API_CANCELLED        any     MODIFY_REFUSED             SETTLED      CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
+API_CANCELLED        any     REFUSED                    -            CANCELLED_REFUSED   GONE             -
+API_CANCELLED        any     -                          -            API_CANCELLED       GONE             -
+
+STATUS_CANCELLED     any     CANCEL_ASKED               -            STATUS_CANCELLED    GONE             -
+STATUS_CANCELLED     any     MODIFY_OPEN                SETTLED      CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
+STATUS_CANCELLED     any     MODIFY_REFUSED             SETTLED      CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
+STATUS_CANCELLED     any     REFUSED                    -            CANCELLED_REFUSED   GONE             -
+STATUS_CANCELLED     any     -                          -            STATUS_CANCELLED    GONE             -
+
+STATUS_FILLED        any     -                          -            STATUS_FILLED       LIFE+TOLD_FILLED -
+
+STATUS_INACTIVE      any     REFUSED                    MODIFY_OPEN  CANCELLED_REFUSED   ANSWERED         -
+STATUS_INACTIVE      UNC     SETTLED                    -            STATUS_INACTIVE     ANSWERED         TOLD
+STATUS_INACTIVE      UNC     SNAPSHOT                   -            STATUS_INACTIVE     ANSWERED         TOLD
+STATUS_INACTIVE      UNC     DOUBT                      -            CONTRADICTED        ANSWERED         -
+STATUS_INACTIVE      UNC     BLIND                      -            CONTRADICTED        ANSWERED         -
+STATUS_INACTIVE      any     -                          -            STATUS_INACTIVE     ANSWERED         QUERY
+
+OTHER_STATUS         any     -                          -            OTHER_STATUS        ANSWERED+QUERY   -
+
+EXECUTION            REJ     -                          -            EXECUTION           SEEN_LIVE+DOUBT  -
+EXECUTION            any     -                          -            EXECUTION           SEEN_LIVE        -
+EXECUTION_FULL       any     -                          -            EXECUTION_FULL      SEEN_LIVE        -
+EXECUTION_REDUCED    any     TOLD_FILLED                -            WARNING             SEEN_LIVE        -
+EXECUTION_REDUCED    any     -                          -            EXECUTION_REDUCED   SEEN_LIVE        -
+
+ERROR_NOTE           SHUT    -                          -            WARNING             -                -
+ERROR_NOTE           any     -                          -            WARNING             QUERY            -
+ERROR_WARNING        any     -                          -            WARNING             -                -
+ERROR_REFUSED        any     MODIFY_OPEN+SEEN_LIVE+MORE -            WARNING             MODIFY_REFUSED   -
+ERROR_REFUSED        any     MODIFY_OPEN+SEEN_LIVE      -            MODIFY_REFUSED      MODIFY_REFUSED   MODIFY_OPEN
+ERROR_REFUSED        any     MODIFY_OPEN                -            UNDECIDED           DOUBT+QUERY      -
+ERROR_REFUSED        any     SEEN_LIVE                  -            REFUSED_LIVE        REFUSED+QUERY    -
+ERROR_REFUSED        any     HELD                       -            UNDECIDED           REFUSED+QUERY    -
+ERROR_REFUSED        any     -                          -            REFUSED             REFUSED          -
+ERROR_MODIFY_REFUSED any     MODIFY_OPEN+MORE           -            WARNING             MODIFY_REFUSED   -
+ERROR_MODIFY_REFUSED any     MODIFY_OPEN                -            MODIFY_REFUSED      MODIFY_REFUSED   MODIFY_OPEN
+ERROR_MODIFY_REFUSED any     -                          -            WARNING             -                -
+ERROR_CANCELLED      any     EXPIRY                     CANCEL_ASKED EXPIRED             TOLD_202         -
+ERROR_CANCELLED      any     -                          -            CANCEL_CONFIRMED    TOLD_202         -
+ERROR_CANCEL_REFUSED any     -                          -            CANCEL_REFUSED      KEPT_ALIVE+QUERY CANCEL_ASKED
+ERROR_NOT_FOUND      SHUT    -                          -            NOT_FOUND           -                -
+ERROR_NOT_FOUND      any     -                          -            NOT_FOUND           DOUBT+QUERY      -
+ERROR_UNDECIDED      any     -                          -            UNDECIDED           QUERY            -
+
+TERMS_ACCEPTED       any     MORE                       -            WARNING             -                -
+TERMS_ACCEPTED       any     -                          -            MODIFY_ACCEPTED     -                MODIFIES
+TERMS_STALE          any     SNAPSHOT                   -            WARNING             -                -
+TERMS_STALE          SHUT    -                          -            TERMS_DOUBTFUL      -                -
+TERMS_STALE          any     -                          -            TERMS_DOUBTFUL      DOUBT+QUERY      -
+
+PLACE                OVER    -                          -            PLACE               -                ALL
+PLACE                NEW     -                          -            PLACE               -                -
+PLACE                any     -                          -            PLACE               MODIFY_OPEN      -
+PLACE_UNTRANSMITTED  OVER    -                          -            PLACE_UNTRANSMITTED -                ALL
+PLACE_UNTRANSMITTED  NEW     -                          -            PLACE_UNTRANSMITTED -                -
+PLACE_UNTRANSMITTED  any     -                          -            PLACE_UNTRANSMITTED MODIFY_OPEN      -
+CANCEL_REQUEST       any     -                          -            CANCEL_REQUEST      CANCEL_ASKED     -
+SEND_FAILED          any     OF_CANCEL                  -            SEND_FAILED         -                CANCEL_ASKED
+SEND_FAILED          any     MORE                       -            WARNING             -                -
+SEND_FAILED          any     MODIFY_OPEN                -            SEND_FAILED         -                MODIFY_OPEN
+SEND_FAILED          any     -                          -            SEND_FAILED         -                -
+SEND_BROKEN          any     -                          -            UNDECODABLE         -                -
+LINK_LOST            any     -                          -            LINK_LOST           -                MODIFIES
+RESTORED             any     -                          -            LINK_LOST           -                -
+DEADLINE             any     -                          -            DEADLINE            -                -
+UNDECODABLE          CRE     -                          -            UNDECODABLE         -                -
+UNDECODABLE          any     -                          -            UNDECODABLE         BLIND+QUERY      -
+ABSENT               IDLE    -                          -            ABSENT              -                -
+ABSENT               any     -                          -            ABSENT              DOUBT+QUERY      -
+LOOKED_UP            UNC     -                          -            WARNING             QUERY            BLIND
+LOOKED_UP            any     -                          -            WARNING             -                BLIND+QUERY
 """
 
 _SHORT: Final[dict[str, int]] = {
@@ -270,6 +507,48 @@ def _parse_states(grid: str) -> dict[tuple[State, Trigger], Cell]:
     return cells
 
 
+_FLAG_SETS: Final[dict[str, int]] = {flag.name: int(flag) for flag in Flag if flag.name is not None} | {
+    "-": 0,
+    "QUERY": int(Flag.NEEDS_QUERY),
+    "LIFE": Flag.SEEN_LIVE | Flag.ANSWERED,
+    "TOLD_TWICE": Flag.TOLD_CANCELLED | Flag.TOLD_202,
+    "GONE": Flag.ANSWERED | Flag.TOLD_CANCELLED,
+    "TOLD": Flag.DOUBT | Flag.TOLD_CANCELLED | Flag.TOLD_202 | Flag.REFUSED | Flag.NEEDS_QUERY,
+    "MODIFIES": Flag.MODIFY_OPEN | Flag.MODIFY_REFUSED,
+    "ALL": (1 << 16) - 1 - Flag.HELD,
+}
+_OVER: Final = 1 << State.CANCELLED | 1 << State.REJECTED | 1 << State.EXPIRED
+_SHUT: Final = _OVER | 1 << State.FILLED | 1 << State.CREATED
+_STATE_SETS: Final[dict[str, int]] = {text: 1 << state for text, state in _SHORT.items() if state >= 0} | {
+    "any": (1 << len(State)) - 1,
+    "OVER": _OVER,
+    "SHUT": _SHUT,
+    "IDLE": _SHUT | 1 << State.UNTRANSMITTED | 1 << State.INACTIVE,
+    "NEW": 1 << State.CREATED | 1 << State.UNTRANSMITTED | 1 << State.FILLED,
+}
+
+
+def _parse_rules(grid: str) -> tuple[tuple[Rule, ...], ...]:
+    found: dict[Event, list[Rule]] = {event: [] for event in Event}
+    for line in grid.strip().splitlines():
+        if not line:
+            continue
+        name, where, need, forbid, trigger, sets, clears = line.split()
+        states = 0
+        for word in where.split(","):
+            states |= _STATE_SETS[word]
+        words = [_flags(text) for text in (need, forbid, sets, clears)]
+        found[Event[name]].append(Rule(states, words[0], words[1], Trigger[trigger], words[2], words[3]))
+    return tuple(tuple(found[event]) for event in Event)
+
+
+def _flags(text: str) -> int:
+    word = 0
+    for name in text.split("+"):
+        word |= _FLAG_SETS[name]
+    return word
+
+
 def _parse_wire(grid: str) -> dict[tuple[str, str], Legality]:
     marks = dict(zip("NSRX", Legality, strict=True))
     head, *rows = (line.split() for line in grid.strip().splitlines())
@@ -281,7 +560,33 @@ def _parse_wire(grid: str) -> dict[tuple[str, str], Legality]:
 
 
 TRANSITIONS: Final[dict[tuple[State, Trigger], Cell]] = _parse_states(_STATE_GRID)
+RULES: Final[tuple[tuple[Rule, ...], ...]] = _parse_rules(_RULE_GRID)
+"""For each :class:`Event` its rules, in order; the last one of each always fits."""
 WIRE_LEGALITY: Final[dict[tuple[str, str], Legality]] = _parse_wire(_WIRE_GRID)
+
+
+def find_rule(state: int, word: int, event: int) -> Rule:
+    """The first rule that fits; `word` has the flags of the order and those of the event."""
+    here = 1 << state
+    for rule in RULES[event]:
+        if rule.states & here and rule.need & ~word == 0 and not rule.forbid & word:
+            return rule
+    raise AssertionError(f"no rule for event {event}")  # the last one of each event fits always
+
+
+def resolve(target: int, word: int) -> State:
+    """The state that a cell's target means for an order with these flags.
+
+    Working and partly filled depend on whether anything is filled; RESUME is working when ever seen live, else
+    acknowledged when the gateway ever answered, else sent.
+    """
+    if target in (RESUME, State.WORKING, State.PARTIALLY_FILLED):
+        if word & Flag.FILLS:
+            return State.PARTIALLY_FILLED
+        if target != RESUME or word & Flag.SEEN_LIVE:
+            return State.WORKING
+        return State.ACKNOWLEDGED if word & Flag.ANSWERED else State.SENT
+    return State(target)
 
 
 def wire_legality(before: str, after: str) -> Legality:

@@ -13,7 +13,7 @@ from decimal import Context, Decimal, InvalidOperation
 from enum import IntEnum
 from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["EXACT", "ZERO", "ExecutionBook", "Fee", "Fill", "Outcome", "known", "split_exec_id", "sum_fees"]
+__all__ = ["EXACT", "ZERO", "ExecutionBook", "Fee", "Fill", "Outcome", "Part", "known", "split_exec_id", "sum_fees"]
 
 EXACT: Final = Context(prec=200)
 ZERO: Final = Decimal(0)
@@ -57,6 +57,14 @@ class Outcome(IntEnum):
     STALE = 3  # an earlier revision than the one already held
 
 
+class Part(IntEnum):
+    """What an execution is of its order."""
+
+    ORDER = 0
+    ALLOCATION = 1  # one account's share of an advisor's order
+    LEG = 2  # of a combination: never counts for the order's quantity
+
+
 @dataclass(slots=True)
 class Fee:
     """One commission-and-fees report; `amount` and `realized_pnl` are None when the report leaves them unset."""
@@ -77,8 +85,12 @@ class Fill(Generic[OwnerT]):
         Executed quantity, never negative, and price; zero when the message left them unset.
     sec_type : str
         Security type of the execution's contract: tells a combination from its legs.
+    account : str
+        The account it was booked in; tells an advisor's order from its allocations.
+    cum : Decimal
+        The cumulative quantity that it names, 0 when none.
     corrected : bool
-        More than one revision has been seen.
+        It replaces an earlier revision, seen or not.
     owner : object or None
         The order it belongs to.
     """
@@ -94,6 +106,8 @@ class Fill(Generic[OwnerT]):
     contract: Any
     execution: Any
     ns: int
+    account: str = ""
+    cum: Decimal = ZERO
     corrected: bool = False
     owner: OwnerT | None = None
     fees: dict[int, Fee] = field(default_factory=dict)
@@ -139,7 +153,8 @@ class ExecutionBook(Generic[OwnerT]):
             fill = Fill(
                 base, revision, exec_id, str(getattr(execution, "side", "")), shares, price,
                 str(getattr(execution, "time", "")), str(getattr(contract, "secType", "") or ""),
-                contract, execution, now_ns,
+                contract, execution, now_ns, str(getattr(execution, "acctNumber", "") or ""),
+                known(getattr(execution, "cumQty", None)) or ZERO, revision > 1,
             )  # fmt: skip
             fill.fees = self._early_fees.pop(base, {})
             self._fills[base] = fill
@@ -152,6 +167,7 @@ class ExecutionBook(Generic[OwnerT]):
         old_shares, old_notional = fill.shares, EXACT.multiply(fill.shares, fill.price)
         fill.revision, fill.exec_id, fill.execution = revision, exec_id, execution
         fill.shares, fill.price = shares, price
+        fill.cum = known(getattr(execution, "cumQty", None)) or ZERO
         notional = EXACT.multiply(shares, price)
         return Outcome.CORRECTION, fill, EXACT.subtract(shares, old_shares), EXACT.subtract(notional, old_notional)
 

@@ -1,7 +1,8 @@
-"""What one trigger does to one order: look the next state up, keep the quantities, write the event.
+"""What one event does to one order: find the rule, look the next state up, keep the quantities, write the event.
 
-Functions over an :class:`~ibwire.trade.view.OrderView`, without identity and without anything outside the view. The
-choice of the trigger is here, the choice of the state is in ``ibwire/spec/orderstates.py``.
+Functions over an :class:`~ibwire.trade.view.OrderView`, without identity and without anything outside the view. Which
+trigger and which state follow is data, in ``ibwire/spec/orderstates.py``; here is what cannot be: texts, quantities
+and terms. The order of the checks is written down in docs/orders/machine.md.
 """
 
 from __future__ import annotations
@@ -11,88 +12,115 @@ from typing import Any, Final
 
 from ibwire.spec.errorcodes import OrderEffect
 from ibwire.spec.orderstates import (
+    DEADLINE_MS,
     ENDED,
-    LIVE_STATUSES,
-    RESUME,
+    ERROR_EVENT,
     STATE_MEANING,
     STATUS_TRIGGER,
     TRANSITIONS,
     WIRE_MEANING,
+    Event,
+    Flag,
     Legality,
     State,
     Trigger,
+    find_rule,
+    resolve,
     wire_legality,
 )
-from ibwire.trade.executions import EXACT, ZERO, Fee, Fill, known
+from ibwire.trade.executions import ZERO, Fee, known
 from ibwire.trade.view import OrderEvent, OrderView, money
 
 __all__ = [
     "append",
     "apply_status",
+    "apply_terms",
     "doubt",
-    "error_trigger",
+    "error_event",
     "learn_terms",
-    "match_modify",
     "move",
     "note",
     "note_fee",
-    "quantity_trigger",
+    "quantity_event",
     "same_terms",
     "settle_quantity",
     "step",
-    "sum_fills",
 ]
 
-_PROOF_OF_LIFE: Final = frozenset(
-    {Trigger.PRE_SUBMITTED, Trigger.SUBMITTED, Trigger.STATUS_FILLED, Trigger.EXECUTION, Trigger.EXECUTION_FULL}
-)
-_WANTS_QUERY: Final = frozenset(
-    {
-        Trigger.CANCEL_REFUSED,
-        Trigger.NOT_FOUND,
-        Trigger.UNDECIDED,
-        Trigger.REFUSED_LIVE,
-        Trigger.CANCELLED_DOUBTFUL,
-        Trigger.OTHER_STATUS,
-    }
-)
+_MS: Final = 1_000_000
 _LEGALITY_NOTE: Final = ("", "", "a step back", "out of place")
 # Terms whose values in an openOrder show that a modify took effect; "modified" is no status on the wire.
 _TERMS: Final = ("totalQuantity", "lmtPrice", "auxPrice")
+# Local events that start the time in which an answer is due anew, even when the state stays.
+_SENDS: Final = frozenset({Event.PLACE, Event.CANCEL_REQUEST})
 
 
-def apply_status(
-    view: OrderView, status: str, now_ns: int, detail: str, moved: bool = False, settled: bool = False
-) -> None:
-    """Take a status text; `moved`: it told a new quantity, `settled`: it is a record and answers nothing."""
+# -- the machine -----------------------------------------------------------------------------------------------------
+
+
+def move(view: OrderView, event: Event, now_ns: int, extra: int = 0) -> tuple[Trigger, Legality]:
+    """Take one event: its rule, the next state, the flags after it, the time of the next deadline.
+
+    `extra` are the flags that come with the event (bit 16 and up).
+    """
+    word = view.flags | extra | (Flag.FILLS if view.filled > 0 else 0)
+    rule = find_rule(view.state, word, event)
+    cell = TRANSITIONS[view.state, rule.trigger]
+    before = view.state
+    view.flags = view.flags & ~rule.clear | rule.set
+    view.state = resolve(cell.target, view.flags | word & Flag.FILLS)
+    if view.state in ENDED:
+        if before not in ENDED:
+            view.flags &= ~Flag.DOUBT
+            if not view.flags & Flag.BLIND:
+                view.flags &= ~Flag.NEEDS_QUERY
+    elif cell.legality is Legality.ANOMALY or (view.state is State.UNCERTAIN and before is not State.UNCERTAIN):
+        view.flags |= Flag.NEEDS_QUERY
+    if view.state is not before or event in _SENDS:
+        limit = DEADLINE_MS[view.state]
+        view.due_ns = now_ns + limit * _MS if limit else 0
+    return rule.trigger, cell.legality
+
+
+def step(
+    view: OrderView, event: Event, now_ns: int, title: str, meaning: str, detail: str, kind: str, extra: int = 0
+) -> Trigger:
+    """Move, and write the event; an empty meaning is the sentence of the new state."""
+    before = view.state
+    trigger, legality = move(view, event, now_ns, extra)
+    append(view, now_ns, title, meaning or STATE_MEANING[view.state], detail, kind, legality)
+    if view.state is State.FILLED and before is not State.FILLED and kind == "execution":
+        append(view, now_ns, "Filled", f"DONE {view.summary()}", "by executions", kind)
+    return trigger
+
+
+def doubt(view: OrderView, event: Event, now_ns: int, reason: str) -> bool:
+    """Move, and write an event only when that changed the state; True then."""
+    before = view.state
+    move(view, event, now_ns)
+    if view.state is before:
+        return False
+    append(view, now_ns, "uncertain", STATE_MEANING[view.state], reason, "link")
+    return True
+
+
+# -- statuses --------------------------------------------------------------------------------------------------------
+
+
+def apply_status(view: OrderView, status: str, now_ns: int, detail: str, moved: bool = False, extra: int = 0) -> None:
+    """Take a status text; `moved`: it told a new quantity."""
     legality = wire_legality(view.wire_status, status)
-    trigger = STATUS_TRIGGER.get(status, Trigger.OTHER_STATUS)
-    if trigger in (Trigger.STATUS_CANCELLED, Trigger.API_CANCELLED) and not view.cancel_requested:
-        if (view.pending_modifies or view.modify_refused) and not (settled or view.link_was_lost):
-            trigger = Trigger.CANCELLED_DOUBTFUL
-        elif view.refusal is not None:
-            trigger = Trigger.CANCELLED_REFUSED
-    elif view.told_202 and view.told_cancelled and view.is_done and status in LIVE_STATUSES:
-        trigger = Trigger.STALE_STATUS
-    elif trigger is Trigger.STATUS_INACTIVE and view.refusal is not None and not view.seen_live:
-        trigger = Trigger.CANCELLED_REFUSED
-    view.told_cancelled = view.told_cancelled or status in ("Cancelled", "ApiCancelled")
+    event = Event(STATUS_TRIGGER.get(status, Trigger.OTHER_STATUS))
     before, repeat = view.state, view.wire_status == status
-    view.answered = True
+    first_filled = event is Event.STATUS_FILLED and not view.flags & Flag.TOLD_FILLED
     view.wire_status = status
-    legality = max(legality, move(view, trigger))
-    if trigger is not Trigger.OTHER_STATUS and not view.is_uncertain:
-        view.needs_query = False
-    if trigger in (Trigger.PRE_SUBMITTED, Trigger.SUBMITTED):
-        view.modify_refused = False
+    legality = max(legality, move(view, event, now_ns, extra)[1])
     if repeat and view.state is before and not moved:
         view.duplicates += 1
         return
-    first_told = trigger is Trigger.STATUS_FILLED and not view.told_filled
-    view.told_filled = view.told_filled or first_told
-    if first_told and before is State.FILLED:
+    if first_filled and before is State.FILLED:
         return  # the executions said so already
-    if trigger is Trigger.STATUS_FILLED and view.state is State.FILLED:
+    if event is Event.STATUS_FILLED and view.state is State.FILLED:
         meaning = f"DONE {view.summary()}"
     else:
         meaning = WIRE_MEANING.get(status, "a status that is not known; the order is kept as it was")
@@ -101,24 +129,27 @@ def apply_status(
     append(view, now_ns, status, meaning, detail, "status", legality)
 
 
-def quantity_trigger(view: OrderView, delta: Decimal) -> Trigger:
-    """The trigger of an execution that changed the quantity by `delta`."""
+# -- quantity --------------------------------------------------------------------------------------------------------
+
+
+def quantity_event(view: OrderView, delta: Decimal) -> Event:
+    """What an execution that changed the quantity by `delta` is."""
     total = view.max_quantity
     if total is not None and view.confirmed_filled >= total:
-        return Trigger.EXECUTION_FULL
-    if delta < 0:
-        # With the broker's own Filled on record a smaller quantity does not reopen the order.
-        return Trigger.WARNING if view.told_filled else Trigger.EXECUTION_REDUCED
-    return Trigger.EXECUTION
+        return Event.EXECUTION_FULL
+    return Event.EXECUTION_REDUCED if delta < 0 else Event.EXECUTION
 
 
 def settle_quantity(view: OrderView, now_ns: int) -> None:
-    """Executions may have come before the total was known: look again."""
+    """The total may have become known, or smaller, after the executions came: look again."""
     if view.confirmed_filled > 0 and view.state is not State.FILLED:
-        trigger = quantity_trigger(view, ZERO)
-        if trigger is Trigger.EXECUTION_FULL:
-            move(view, trigger)
+        event = quantity_event(view, ZERO)
+        if event is Event.EXECUTION_FULL:
+            move(view, event, now_ns)
             append(view, now_ns, "Filled", f"DONE {view.summary()}", "by executions", "execution")
+
+
+# -- terms -----------------------------------------------------------------------------------------------------------
 
 
 def learn_terms(view: OrderView, contract: Any, order: Any) -> None:
@@ -126,97 +157,74 @@ def learn_terms(view: OrderView, contract: Any, order: Any) -> None:
     if view.order is None:
         view.contract, view.order = contract, order
     view.broker_contract, view.broker_order = contract, order
-    sum_fills(view)
+    view.sum_fills()
 
 
-def sum_fills(view: OrderView) -> None:
-    """Sum the executions anew: which of them count may have changed."""
-    counted: list[Fill[OrderView]] = [fill for fill in view.fills.values() if view.counts(fill)]
-    filled = notional = cum = ZERO
-    for fill in counted:
-        cum = max(cum, known(getattr(fill.execution, "cumQty", None)) or ZERO)
-        filled = EXACT.add(filled, fill.shares)
-        notional = EXACT.add(notional, EXACT.multiply(fill.shares, fill.price))
-    view.exec_filled, view.exec_notional, view.exec_cum = filled, notional, cum
+def apply_terms(view: OrderView, contract: Any, order: Any, now_ns: int, extra: int = 0) -> None:
+    """Take the terms of an openOrder: they may show that a modify took effect, or contradict one that did."""
+    accepted = _accepted(view, order)
+    if not accepted and _is_replaced(view, order):
+        if not extra & Flag.SNAPSHOT:
+            step(view, Event.TERMS_STALE, now_ns, "old terms", "a modify had replaced these terms", "", "status")
+            return
+        view.replaced.clear()  # the broker was asked: that is how it stands
+    learn_terms(view, contract, order)
+    if accepted:
+        more = Flag.MORE if view.pending_modifies else 0
+        step(view, Event.TERMS_ACCEPTED, now_ns, "modified", "the new terms are in force", "", "status", more)
 
 
-def match_modify(view: OrderView, order: Any, now_ns: int) -> None:
-    """Drop the pending modifies up to the last whose terms the gateway now reports."""
+def _accepted(view: OrderView, order: Any) -> bool:
+    """Drop the pending modifies up to the last whose terms are reported; False when none fits."""
     for index in range(len(view.pending_modifies) - 1, -1, -1):
         if same_terms(view.pending_modifies[index], order):
+            old = view.broker_order or view.placed_order
+            view.replaced += [terms for terms in (old, *view.pending_modifies[:index]) if terms is not None]
+            view.replaced = [terms for terms in view.replaced if not same_terms(terms, order)]
             del view.pending_modifies[: index + 1]
-            break
-    else:
-        return
-    view.refusal = None
-    view.modify_refused = False
-    trigger = Trigger.WARNING if view.pending_modifies else Trigger.MODIFY_ACCEPTED
-    step(view, trigger, now_ns, "modified", "the new terms are in force", "", "status")
+            view.modify_refusals = max(0, view.modify_refusals - index)
+            if view.modify_refusals >= len(view.pending_modifies):
+                view.pending_modifies.clear()
+                view.modify_refusals = 0
+            view.refusal = None
+            return True
+    return False
 
 
-def error_trigger(view: OrderView, effect: OrderEffect, code: int, text: str) -> Trigger:
-    """The trigger of an error code, from what the code means and what the order waits for."""
-    if effect is OrderEffect.CANCELLED:
-        view.told_202 = True
-        expired = "expire" in text.lower() and not view.cancel_requested
-        return Trigger.EXPIRED if expired else Trigger.CANCEL_CONFIRMED
-    if effect is OrderEffect.CANCEL_REFUSED:
-        view.cancel_requested = False
-        return Trigger.CANCEL_REFUSED
-    if effect is OrderEffect.NOT_FOUND:
-        return Trigger.NOT_FOUND
-    if effect is OrderEffect.UNDECIDED:
-        return Trigger.UNDECIDED
-    if effect is OrderEffect.MODIFY_REFUSED or (effect is OrderEffect.REFUSED and view.pending_modifies):
-        if not view.pending_modifies:
-            return Trigger.WARNING
-        if effect is OrderEffect.REFUSED and not view.seen_live:
-            return Trigger.UNDECIDED  # it may answer the placement or the modify
-        view.pending_modifies.pop(0)
-        view.modify_refused = True
-        return Trigger.WARNING if view.pending_modifies else Trigger.MODIFY_REFUSED
-    if effect is OrderEffect.REFUSED:
-        view.refusal = (code, text)
-        return Trigger.REFUSED_LIVE if view.seen_live else Trigger.REFUSED
-    return Trigger.WARNING
+def _is_replaced(view: OrderView, order: Any) -> bool:
+    return any(same_terms(terms, order) for terms in view.replaced)
 
 
-def move(view: OrderView, trigger: Trigger) -> Legality:
-    """Look the next state up and go there."""
-    cell = TRANSITIONS[view.state, trigger]
-    view.seen_live = view.seen_live or trigger in _PROOF_OF_LIFE
-    target = cell.target
-    if target in (RESUME, State.WORKING) and view.filled > 0:
-        target = State.PARTIALLY_FILLED
-    elif target == RESUME:
-        target = State.WORKING if view.seen_live else State.ACKNOWLEDGED if view.answered else State.SENT
-    elif target == State.UNCERTAIN and view.state is not State.UNCERTAIN:
-        view.needs_query = True
-    view.state = State(target)
-    if view.state in ENDED:
-        view.needs_query = False
-    elif trigger in _WANTS_QUERY or cell.legality is Legality.ANOMALY:
-        view.needs_query = True
-    return cell.legality
-
-
-def step(view: OrderView, trigger: Trigger, now_ns: int, title: str, meaning: str, detail: str, kind: str) -> None:
-    """Move, and write the event; an empty meaning is the sentence of the new state."""
-    before = view.state
-    legality = move(view, trigger)
-    append(view, now_ns, title, meaning or STATE_MEANING[view.state], detail, kind, legality)
-    if view.state is State.FILLED and before is not State.FILLED and kind == "execution":
-        append(view, now_ns, "Filled", f"DONE {view.summary()}", "by executions", kind)
-
-
-def doubt(view: OrderView, trigger: Trigger, now_ns: int, reason: str) -> bool:
-    """Move, and write an event only when that changed the state; True then."""
-    before = view.state
-    move(view, trigger)
-    if view.state is before:
-        return False
-    append(view, now_ns, "uncertain", STATE_MEANING[view.state], reason, "link")
+def same_terms(wanted: Any, reported: Any) -> bool:
+    """Whether two orders agree in the terms that both state."""
+    for name in _TERMS:
+        want, have = known(getattr(wanted, name, None)), known(getattr(reported, name, None))
+        if want is not None and have is not None and want != have:
+            return False
     return True
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+
+
+def error_event(view: OrderView, effect: OrderEffect, code: int, text: str, now_ns: int) -> Legality:
+    """Take an error code by what it means for an order."""
+    extra = Flag.EXPIRY if "expire" in text.lower() else 0
+    if view.modify_refusals + 1 < len(view.pending_modifies):
+        extra |= Flag.MORE
+    open_before = view.flags & Flag.MODIFY_OPEN
+    if effect is OrderEffect.REFUSED and not open_before:
+        view.refusal = (code, text)
+    trigger, legality = move(view, Event(ERROR_EVENT + effect), now_ns, extra)
+    if trigger is Trigger.MODIFY_REFUSED:
+        view.pending_modifies.clear()
+        view.modify_refusals = 0
+    elif open_before and trigger is Trigger.WARNING and effect in (OrderEffect.REFUSED, OrderEffect.MODIFY_REFUSED):
+        view.modify_refusals += 1
+    return legality
+
+
+# -- the history -----------------------------------------------------------------------------------------------------
 
 
 def note_fee(view: OrderView, fee: Fee, now_ns: int) -> None:
@@ -241,12 +249,3 @@ def append(view: OrderView, now_ns: int, title: str, meaning: str, detail: str, 
     ms = (now_ns - view.first_ns) / 1e6
     text = ", ".join(part for part in parts if part)
     view.events.append(OrderEvent(now_ns, ms, title, view.state, view.wire_status, meaning, text, kind, legality, code))
-
-
-def same_terms(wanted: Any, reported: Any) -> bool:
-    """Whether two orders agree in the terms that both state."""
-    for name in _TERMS:
-        want, have = known(getattr(wanted, name, None)), known(getattr(reported, name, None))
-        if want is not None and have is not None and want != have:
-            return False
-    return True

@@ -6,8 +6,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ibwire.spec.orderstates import ENDED, RISK, STATE_MEANING, Legality, Risk, State
-from ibwire.trade.executions import EXACT, ZERO, Fill, known, sum_fees
+from ibwire.spec.orderstates import (
+    ENDED,
+    RISK,
+    STATE_MEANING,
+    STATUS_SPEAKS,
+    WIRE_MEANING,
+    Flag,
+    Legality,
+    Risk,
+    State,
+)
+from ibwire.trade.executions import EXACT, ZERO, Fill, Part, known, sum_fees
 
 __all__ = ["OrderEvent", "OrderView", "money", "plain"]
 
@@ -88,10 +98,10 @@ class OrderView:
         The last status text as it came, "" while none came.
     events : list of OrderEvent
         Everything that changed it, oldest first. Repeats are counted in `duplicates` only.
-    needs_query : bool
-        Something happened that only a look-up (open orders, executions, completed orders) settles.
-    seen_live : bool
-        A working status or an execution has proved at least once that the broker accepted it.
+    flags : int
+        What it remembers, bits of :class:`~ibwire.spec.orderstates.Flag`.
+    due_ns : int
+        When its state has lasted too long without an answer; 0 while nothing is awaited.
     last_error : tuple of (int, str) or None
         Last code and text that was not a mere warning.
     notes : list of (int, str)
@@ -111,33 +121,55 @@ class OrderView:
     state: State = State.CREATED
     wire_status: str = ""
     events: list[OrderEvent] = field(default_factory=list)
-    needs_query: bool = False
-    seen_live: bool = False
-    answered: bool = False
+    flags: int = 0
+    due_ns: int = 0
     what_if: bool = False
-    cancel_requested: bool = False
-    modify_refused: bool = False
     refusal: tuple[int, str] | None = None
     last_error: tuple[int, str] | None = None
     advanced_reject: str = ""
     notes: list[tuple[int, str]] = field(default_factory=list)
+    order_ref: str = ""
+    oca_group: str = ""
     why_held: str = ""
     mkt_cap_price: float = 0.0
     duplicates: int = 0
     pending_modifies: list[Any] = field(default_factory=list)
+    replaced: list[Any] = field(default_factory=list)  # terms that an accepted modify took the place of
+    modify_refusals: int = 0  # refusals while several modifies are unanswered: which one each meant is not told
     fills: dict[str, Fill[OrderView]] = field(default_factory=dict)
     exec_filled: Decimal = ZERO  # sum of the executions that count for quantity
     exec_notional: Decimal = ZERO
     exec_cum: Decimal = ZERO  # highest cumulative quantity an execution named
     corrected: bool = False
-    told_filled: bool = False  # a wire status said Filled
-    told_cancelled: bool = False  # a wire status said Cancelled
-    told_202: bool = False  # code 202 came
-    link_was_lost: bool = False  # since the last placement: a later Cancelled is a snapshot, no answer to a modify
+    last_act: str = ""  # place, modify or cancel: what was sent last
     perm_id_told: bool = False
     reported_filled: Decimal = ZERO  # highest quantity a status named
     reported_remaining: Decimal | None = None
     reported_avg: float = 0.0
+
+    def has(self, flags: int) -> bool:
+        """Whether any of these flags is set."""
+        return bool(self.flags & flags)
+
+    @property
+    def needs_query(self) -> bool:
+        """Something happened that only a look-up (open orders, executions, completed orders) settles."""
+        return bool(self.flags & Flag.NEEDS_QUERY)
+
+    @property
+    def seen_live(self) -> bool:
+        """A working status or an execution has proved at least once that the broker accepted it."""
+        return bool(self.flags & Flag.SEEN_LIVE)
+
+    @property
+    def answered(self) -> bool:
+        """The gateway has said something about it."""
+        return bool(self.flags & Flag.ANSWERED)
+
+    @property
+    def cancel_requested(self) -> bool:
+        """A cancel was sent and has not been refused."""
+        return bool(self.flags & Flag.CANCEL_ASKED)
 
     @property
     def risk(self) -> Risk:
@@ -171,7 +203,9 @@ class OrderView:
 
     @property
     def meaning(self) -> str:
-        """The state in one plain sentence."""
+        """The state in one plain sentence; where the last wire status says more, in its sentence."""
+        if (self.state, self.wire_status) in STATUS_SPEAKS:
+            return WIRE_MEANING[self.wire_status]
         return STATE_MEANING[self.state]
 
     @property
@@ -185,8 +219,12 @@ class OrderView:
 
     @property
     def max_quantity(self) -> Decimal | None:
-        """The most that may be filled: the total, or more while a modify that raises it is not answered."""
-        asked = [known(getattr(order, "totalQuantity", None)) for order in self.pending_modifies]
+        """The most that may be filled: the total, or more while a modify that raises it is not answered.
+
+        While terms contradict each other (an openOrder that names terms which a modify had replaced), the larger ones.
+        """
+        doubtful = self.replaced if self.flags & Flag.DOUBT else ()
+        asked = [known(getattr(order, "totalQuantity", None)) for order in (*self.pending_modifies, *doubtful)]
         return max((total for total in (self.total_quantity, *asked) if total), default=None)
 
     @property
@@ -218,18 +256,52 @@ class OrderView:
 
     @property
     def commission(self) -> dict[str, Decimal]:
-        """Exact fees so far for each currency; empty until a report came."""
-        return sum_fees(self.executions)
+        """Exact fees so far for each currency; empty until a report came.
+
+        Those of an allocated order are its accounts' where any was reported, else the order's own: never both.
+        """
+        fills = self.executions
+        if self.is_allocated:
+            shares = [fill for fill in fills if self.part(fill) is Part.ALLOCATION]
+            fills = shares if any(fill.fee for fill in shares) else [f for f in fills if f not in shares]
+        return sum_fees(fills)
 
     @property
     def executions(self) -> list[Fill[OrderView]]:
         """The latest revision of each execution, in order of arrival."""
         return list(self.fills.values())
 
-    def counts(self, fill: Fill[OrderView]) -> bool:
-        """Whether a fill counts for the order's quantity: the legs of a combination do not."""
+    @property
+    def is_allocated(self) -> bool:
+        """An advisor's order that is divided among accounts."""
+        return any(getattr(order, "faGroup", "") for order in (self.broker_order, self.order))
+
+    def part(self, fill: Fill[OrderView]) -> Part:
+        """What a fill is of this order: of the order itself, a leg of a combination, or one account's share."""
         sec_type = getattr(self.broker_contract or self.contract, "secType", "")
-        return not (sec_type == "BAG" and fill.sec_type not in ("", "BAG"))
+        if sec_type == "BAG" and fill.sec_type not in ("", "BAG"):
+            return Part.LEG
+        if not fill.account or not self.is_allocated or fill.account.startswith(("F", "DF")):
+            return Part.ORDER
+        own = getattr(self.broker_order or self.order, "account", "")
+        return Part.ORDER if own == fill.account else Part.ALLOCATION
+
+    def sum_fills(self) -> None:
+        """Sum the executions anew: which of them count may have changed.
+
+        Allocations and the order's own executions are two reports of the same thing: the larger sum counts.
+        """
+        filled, notional, cum = [ZERO, ZERO], [ZERO, ZERO], ZERO
+        for fill in self.fills.values():
+            part = self.part(fill)
+            if part is Part.LEG:
+                continue
+            filled[part] = EXACT.add(filled[part], fill.shares)
+            notional[part] = EXACT.add(notional[part], EXACT.multiply(fill.shares, fill.price))
+            if part is Part.ORDER:
+                cum = max(cum, fill.cum)
+        larger = Part.ALLOCATION if filled[Part.ALLOCATION] > filled[Part.ORDER] else Part.ORDER
+        self.exec_filled, self.exec_notional, self.exec_cum = filled[larger], notional[larger], cum
 
     def summary(self) -> str:
         """``100 @ 187.426, commission 1.00 USD`` from what is known now."""
