@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from ibwire.spec import structs  # noqa: E402
 from ibwire.spec.model import MISSING, Field, Kind, Row, Struct  # noqa: E402
 from ibwire.spec.registry import INCOMING, OUTGOING  # noqa: E402
-from tools import gen_compat, gen_docs, gen_records, gen_sim_docs  # noqa: E402
+from tools import gen_compat, gen_docs, gen_orders, gen_records, gen_sim_docs  # noqa: E402
 
 HEAD = '''"""{doc}
 
@@ -149,6 +149,7 @@ def outputs() -> dict[Path, str]:
         **gen_docs.outputs(),
         ROOT / "docs" / "sim" / "scenarios.md": gen_sim_docs.scenarios(),
         ROOT / "docs" / "sim" / "language.md": gen_sim_docs.language(),
+        **gen_orders.outputs(),
     }
 
 

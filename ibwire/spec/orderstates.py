@@ -22,6 +22,7 @@ __all__ = [
     "DEADLINE_MS",
     "ENDED",
     "ERROR_EVENT",
+    "FINAL_STATUSES",
     "RESUME",
     "RISK",
     "RULES",
@@ -205,7 +206,7 @@ class Flag(IntFlag):
 
 
 class Rule(NamedTuple):
-    """If the state is in `states` and all of `need` and none of `forbid` is set: the trigger, and the flags after it."""
+    """The trigger, and the flags after it, if the state is in `states`, all of `need` and none of `forbid` is set."""
 
     states: int  # bit 1 << State
     need: int
@@ -275,6 +276,9 @@ WIRE_MEANING: Final[dict[str, str]] = {
 WIRE_STATUSES: Final[tuple[str, ...]] = tuple(WIRE_MEANING)
 
 STATUS_TRIGGER: Final[dict[str, Trigger]] = {text: Trigger(index) for index, text in enumerate(WIRE_STATUSES)}
+FINAL_STATUSES: Final = frozenset({"ApiCancelled", "Cancelled", "Filled"})
+"""Wire statuses that end an order."""
+
 # While an order is in the state, the sentence of this wire status says more than the state's own.
 STATUS_SPEAKS: Final = frozenset(
     {
@@ -418,6 +422,7 @@ STATUS_INACTIVE      UNC     SETTLED                    -            STATUS_INAC
 STATUS_INACTIVE      UNC     SNAPSHOT                   -            STATUS_INACTIVE     ANSWERED         TOLD
 STATUS_INACTIVE      UNC     DOUBT                      -            CONTRADICTED        ANSWERED         -
 STATUS_INACTIVE      UNC     BLIND                      -            CONTRADICTED        ANSWERED         -
+STATUS_INACTIVE      any     SEEN_LIVE                  -            STATUS_INACTIVE     ANSWERED+QUERY   -
 STATUS_INACTIVE      any     -                          -            STATUS_INACTIVE     ANSWERED         QUERY
 
 OTHER_STATUS         any     -                          -            OTHER_STATUS        ANSWERED+QUERY   -
