@@ -69,6 +69,8 @@ def move(view: OrderView, event: Event, now_ns: int, extra: int = 0) -> tuple[Tr
     before = view.state
     view.flags = view.flags & ~rule.clear | rule.set
     view.state = resolve(cell.target, view.flags | word & Flag.FILLS)
+    if view.state is not State.UNCERTAIN:
+        view.certain = view.state
     if view.state in ENDED:
         if before not in ENDED:
             view.flags &= ~Flag.DOUBT

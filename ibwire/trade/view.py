@@ -98,6 +98,8 @@ class OrderView:
         The last status text as it came, "" while none came.
     events : list of OrderEvent
         Everything that changed it, oldest first. Repeats are counted in `duplicates` only.
+    certain : State
+        The last state that was not uncertain.
     flags : int
         What it remembers, bits of :class:`~ibwire.spec.orderstates.Flag`.
     due_ns : int
@@ -121,6 +123,7 @@ class OrderView:
     state: State = State.CREATED
     wire_status: str = ""
     events: list[OrderEvent] = field(default_factory=list)
+    certain: State = State.CREATED
     flags: int = 0
     due_ns: int = 0
     what_if: bool = False

@@ -1,0 +1,152 @@
+"""The high-water mark of order ids on disk, shared by the threads and processes that use one file.
+
+The file has one line, ``ibwire ids 1 MARK CRC``. It is read and replaced under a lock on a file beside it (the lock
+goes with the process, also after kill -9), written to a new file, synced, renamed, and the directory synced: after a
+crash it is the old one or the new one. To spare the disk a store takes ids in blocks: those of a block that was not
+used up when its process ended are skipped, never given out again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ibwire.errors import ConfigError
+from ibwire.trade.identity import IdStore, MemoryIdStore
+
+__all__ = ["FileIdStore", "open_id_store"]
+
+_HEAD: Final = "ibwire ids 1"
+_MOST_BYTES: Final = 200
+_FILE: Final = "order-ids"
+
+
+def open_id_store(state_dir: str | os.PathLike[str] | None) -> IdStore:
+    """A store in `state_dir`, or, with None, one in memory: ids of an earlier life come from the gateway alone then."""
+    return MemoryIdStore() if state_dir is None else FileIdStore(Path(state_dir) / _FILE)
+
+
+class FileIdStore:
+    """See the module's text. Any thread; after fork the child has a block of its own.
+
+    Parameters
+    ----------
+    path : path
+        The file; its directory is made when there is none.
+    block : int
+        How many ids are taken from the file at a time, at least 1.
+
+    Raises
+    ------
+    ConfigError : the file or its directory cannot be used, or the file is not one of ours.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, block: int = 64) -> None:
+        if block < 1:
+            raise ConfigError(f"block is {block}; at least 1")
+        self._path = Path(path)
+        self._block = block
+        self._lock = threading.Lock()
+        self._next = self._end = 0  # what is left of the block
+        self._pid = os.getpid()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable("its directory cannot be made", error) from error
+        with self._file_lock():
+            self._read()  # a file that cannot be used is told now, not with the first order
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def reserve(self, least: int, count: int) -> int:
+        """As :meth:`ibwire.trade.identity.IdStore.reserve`.
+
+        Raises
+        ------
+        ConfigError : the mark could not be written; no id was given out.
+        """
+        with self._lock:
+            if self._pid != os.getpid():  # the parent goes on using its block
+                self._next = self._end = 0
+                self._pid = os.getpid()
+            first = max(self._next, least)
+            if first + count <= self._end:
+                self._next = first + count
+                return first
+            with self._file_lock():
+                mark = self._read()
+                # A block that nobody has taken from since goes on; else what is left of it is skipped.
+                first = first if mark == self._end else max(mark, least)
+                wanted = max(count, self._block) if count else 0
+                end = max(first + wanted, mark)
+                if end != mark:
+                    self._write(end)
+            self._next, self._end = first + count, end
+            return first
+
+    def mark(self) -> int:
+        """What the file says: the lowest id that no process has taken."""
+        with self._lock, self._file_lock():
+            return self._read()
+
+    # -- the file ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _file_lock(self) -> Iterator[None]:
+        # A file of its own: the data file is replaced, and a lock on what was replaced would lock nobody out.
+        try:
+            handle = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._unusable("its lock file cannot be opened", error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _read(self) -> int:
+        try:
+            with open(self._path, "rb") as file:
+                data = file.read(_MOST_BYTES)
+        except FileNotFoundError:
+            return 1
+        except OSError as error:
+            raise self._unusable("it cannot be read", error) from error
+        text, _, told = data.decode("latin-1").rstrip("\n").rpartition(" ")
+        number = text.removeprefix(_HEAD + " ")
+        if told != f"{zlib.crc32(text.encode('latin-1')):08x}" or not number.isascii() or not number.isdigit():
+            raise ConfigError(
+                f"{self._path} is damaged or not a file of order ids",
+                hint="set it aside only if no order id above the gateway's next valid id was ever used",
+            )
+        return int(number)
+
+    def _write(self, mark: int) -> None:
+        text = f"{_HEAD} {mark}"
+        new = f"{self._path}.new"
+        try:
+            with open(new, "wb") as file:
+                file.write(f"{text} {zlib.crc32(text.encode()):08x}\n".encode())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, self._path)
+            directory = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise self._unusable("it cannot be written", error) from error
+
+    def _unusable(self, problem: str, error: OSError) -> ConfigError:
+        text = f"{self._path}: {problem} ({error.strerror})"
+        return ConfigError(text, hint="choose another state_dir, or state_dir=None to keep ids in memory")

@@ -1,0 +1,266 @@
+"""After a gap: what to ask, in which order, what came of it, and what is different from what we believed.
+
+Sans-IO: :meth:`Reconcile.asks` says what to send now, the messages go to the order table as ever and, for their end
+markers, to the plan; time comes in. Order of the questions (reference SEMANTICS, section 8): open orders, executions,
+completed orders, positions; each until its end marker or its time limit. Nothing here cancels, and nothing is sent
+again: what is found nowhere stays uncertain and is reported. Orders may be entered again when :attr:`Reconcile.done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+
+from ibwire.spec.orderstates import State
+from ibwire.trade.executions import ZERO, known
+from ibwire.trade.identity import SharedReference
+from ibwire.trade.orders import OrderTable
+from ibwire.trade.view import OrderView, plain
+
+__all__ = ["LIMIT_MS", "Ask", "Difference", "Kind", "Reconcile"]
+
+
+class Ask(Enum):
+    """One question to the gateway."""
+
+    OPEN_ORDERS = "open orders"  # reqOpenOrders, of our own client
+    ALL_OPEN_ORDERS = "all open orders"  # reqAllOpenOrders, where the client may
+    EXECUTIONS = "executions"  # reqExecutions, from the last known one on
+    COMPLETED_ORDERS = "completed orders"  # reqCompletedOrders
+    POSITIONS = "positions"  # reqPositions: a cross-check
+
+
+_NOT_ACCEPTED: Final = frozenset({State.SENT, State.ACKNOWLEDGED})
+
+LIMIT_MS: Final[dict[Ask, int]] = {
+    Ask.OPEN_ORDERS: 5_000,
+    Ask.ALL_OPEN_ORDERS: 5_000,
+    Ask.EXECUTIONS: 10_000,  # some builds never send the end marker
+    Ask.COMPLETED_ORDERS: 15_000,  # slow where the list is long
+    Ask.POSITIONS: 10_000,
+}
+"""How long each answer may take; without its end marker then, the plan goes on and says so."""
+
+
+class Kind(Enum):
+    """What is different."""
+
+    MISSING_HERE = "missing here"  # the gateway has an order or execution that we did not know
+    MISSING_THERE = "missing there"  # we have one that the gateway's lists do not name
+    QUANTITY = "quantity"  # executed quantity differs
+    STATE = "state"  # state differs
+    UNKNOWN_OWNER = "unknown owner"  # an order of nobody that we know: another client's, or typed in by hand
+    SHARED_REFERENCE = "shared reference"  # two orders that may be filled under one name
+    POSITION = "position"  # executions since the last reconcile do not explain the position
+    NOT_ANSWERED = "not answered"  # a question got no end marker
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference, and what was done about it.
+
+    Attributes
+    ----------
+    kind : Kind
+    order_id, client_id, perm_id : int
+        The order, zeros where it is about none.
+    ours, theirs : str
+        What we believed, and what the gateway says; empty where there is nothing.
+    done : str
+        What was done: always to our picture of things, never to an order.
+    """
+
+    kind: Kind
+    order_id: int
+    client_id: int
+    perm_id: int
+    ours: str
+    theirs: str
+    done: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Belief:
+    state: State
+    filled: Decimal
+    was_open: bool
+
+
+class Reconcile:
+    """One reconcile, from a new session (or 1101, 1102, or a doubt) to the list of differences.
+
+    Parameters
+    ----------
+    table : OrderTable
+        Its orders are already uncertain where the session was new (``on_reconnect``).
+    now_ns : int
+        The time, of the caller's monotonic clock.
+    everyone : bool
+        Ask for the orders of all clients too.
+    positions : mapping, optional
+        (account, conId) -> position as it should be by our own count; given, positions are asked for and compared.
+    limits_ms : mapping, optional
+        Other time limits than :data:`LIMIT_MS`.
+
+    Notes
+    -----
+    One thread, the table's. ``asks`` first, then every message to the table and to ``received``, then ``asks`` again.
+    """
+
+    def __init__(
+        self,
+        table: OrderTable,
+        now_ns: int,
+        *,
+        everyone: bool = False,
+        positions: Mapping[tuple[str, int], Decimal] | None = None,
+        limits_ms: Mapping[Ask, int] | None = None,
+    ) -> None:
+        self._table = table
+        self._limits = {**LIMIT_MS, **(limits_ms or {})}
+        self._wanted = positions
+        self._found: dict[tuple[str, int], Decimal] = {}
+        first = Ask.ALL_OPEN_ORDERS if everyone else Ask.OPEN_ORDERS
+        last = () if positions is None else (Ask.POSITIONS,)
+        self._plan = [first, Ask.EXECUTIONS, Ask.COMPLETED_ORDERS, *last]
+        self._waiting: Ask | None = None
+        self._due_ns = now_ns
+        self._unanswered: list[Ask] = []
+        self._absent: list[OrderView] = []
+        self._before = {id(view): self._belief(view) for view in table}
+        self._fills = {base for view in table for base in view.fills}
+        self.differences: list[Difference] = []
+        self.done = False
+
+    def _belief(self, view: OrderView) -> _Belief:
+        return _Belief(view.certain, view.filled, view.may_fill)
+
+    @property
+    def waiting(self) -> Ask | None:
+        """The question that is not answered yet."""
+        return self._waiting
+
+    @property
+    def due_ns(self) -> int:
+        """When :meth:`asks` is to be called at the latest."""
+        return self._due_ns
+
+    @property
+    def complete(self) -> bool:
+        """Done, and every question was answered to its end marker."""
+        return self.done and not self._unanswered
+
+    # -- the four verbs ------------------------------------------------------------------------------------------------
+
+    def asks(self, now_ns: int) -> Ask | None:
+        """What to send now, None for nothing. Call it after every message, and when :attr:`due_ns` has come."""
+        if self._waiting is not None and now_ns >= self._due_ns:
+            self._unanswered.append(self._waiting)
+            self._ended(self._waiting, now_ns, complete=False)
+        if self._waiting is not None or self.done:
+            return None
+        if not self._plan:
+            self._finish(now_ns)
+            return None
+        self._waiting = self._plan.pop(0)
+        self._due_ns = now_ns + self._limits[self._waiting] * 1_000_000
+        if self._waiting in (Ask.OPEN_ORDERS, Ask.ALL_OPEN_ORDERS):
+            self._table.begin_snapshot(everyone=self._waiting is Ask.ALL_OPEN_ORDERS)
+        return self._waiting
+
+    def ended(self, ask: Ask, now_ns: int) -> None:
+        """The end marker of a question came; one that is not waited for (any more) is ignored."""
+        if ask is self._waiting:
+            self._ended(ask, now_ns, complete=True)
+
+    def refused(self, ask: Ask, reason: str, now_ns: int) -> None:
+        """The gateway refused the question, as in read-only mode (321): there is no answer to wait for."""
+        if ask is self._waiting:
+            self._unanswered.append(ask)
+            self._add(Kind.NOT_ANSWERED, None, ask.value, reason, "the orders that it would settle stay uncertain")
+            self._ended(ask, now_ns, complete=False)
+
+    def position(self, account: str, con_id: int, size: Any) -> None:
+        """A position came."""
+        self._found[account, con_id] = known(size) or ZERO
+
+    def session_lost(self) -> None:
+        """The session is over before the answers were: this reconcile is no use any more; begin another."""
+        self._plan.clear()
+        self._waiting = None
+        self._unanswered.append(Ask.OPEN_ORDERS)
+        self.done = True
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _ended(self, ask: Ask, now_ns: int, *, complete: bool) -> None:
+        self._waiting = None
+        self._due_ns = now_ns
+        if ask in (Ask.OPEN_ORDERS, Ask.ALL_OPEN_ORDERS):
+            self._absent = self._table.end_snapshot(now_ns, complete)
+
+    def _finish(self, now_ns: int) -> None:
+        self.done = True
+        asked = {ask for ask in self._unanswered if ask is not Ask.POSITIONS}
+        if not asked:
+            self._table.on_looked_up(now_ns)
+        told = {d.ours for d in self.differences if d.kind is Kind.NOT_ANSWERED}
+        for ask in self._unanswered:
+            if ask.value not in told:
+                self._add(Kind.NOT_ANSWERED, None, ask.value, "no end marker in time", "what came was taken")
+        for view in self._table:
+            before = self._before.get(id(view))
+            if before is None:
+                self._is_new(view)
+            else:
+                self._compare(view, before)
+        for shared in self._table.graph.shared_references():
+            self._is_shared(shared)
+        self._compare_positions()
+
+    def _is_new(self, view: OrderView) -> None:
+        theirs = f"{view.state.label}, {plain(view.filled)} executed"
+        foreign = view.client_id != self._table.client_id or view.order_id <= 0
+        kind = Kind.UNKNOWN_OWNER if foreign else Kind.MISSING_HERE
+        self._add(kind, view, "", theirs, "taken into the table")
+
+    def _compare(self, view: OrderView, before: _Belief) -> None:
+        new = sum(1 for base in view.fills if base not in self._fills)
+        if view.filled != before.filled:
+            done = f"executions are the truth; {new} were not known" if new else "taken over"
+            self._add(Kind.QUANTITY, view, plain(before.filled), plain(view.filled), done)
+        elif new:
+            self._add(Kind.MISSING_HERE, view, "", f"{new} executions", "taken into the order")
+        progress = before.state in _NOT_ACCEPTED and view.is_live
+        known_before = before.state is not State.CREATED  # else it was held from its first message on
+        if not view.is_uncertain and view.state is not before.state and known_before and not progress:
+            self._add(Kind.STATE, view, before.state.label, view.state.label, "taken over")
+        if view.is_uncertain and before.was_open:
+            done = "stays uncertain: look in TWS; nothing was cancelled, nothing sent again"
+            listed = view not in self._absent
+            theirs = view.wire_status if listed and view.wire_status and not self._unanswered else "found nowhere"
+            if self._unanswered:
+                theirs = "not all lists came to their end"
+            self._add(Kind.MISSING_THERE, view, before.state.label, theirs, done)
+
+    def _is_shared(self, shared: SharedReference) -> None:
+        ids = ", ".join(map(str, shared.perm_ids))
+        text = f"{shared.kind} {shared.reference}"
+        self._add(Kind.SHARED_REFERENCE, None, text, f"permIds {ids}", "each is kept as an order of its own")
+
+    def _compare_positions(self) -> None:
+        if self._wanted is None or Ask.POSITIONS in self._unanswered:
+            return
+        for key in sorted({*self._wanted, *self._found}):
+            ours, theirs = self._wanted.get(key, ZERO), self._found.get(key, ZERO)
+            if ours != theirs:
+                account, con_id = key
+                text = f"{account} conId {con_id}: {plain(ours)}"
+                self._add(Kind.POSITION, None, text, plain(theirs), "reported; the gateway's position counts")
+
+    def _add(self, kind: Kind, view: OrderView | None, ours: str, theirs: str, done: str) -> None:
+        ids = (0, 0, 0) if view is None else (view.order_id, view.client_id, view.perm_id)
+        self.differences.append(Difference(kind, *ids, ours, theirs, done))
