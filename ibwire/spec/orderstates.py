@@ -477,7 +477,6 @@ UNDECODABLE          CRE     -                          -            UNDECODABLE
 UNDECODABLE          any     -                          -            UNDECODABLE         BLIND+QUERY      -
 ABSENT               IDLE    -                          -            ABSENT              -                -
 ABSENT               any     -                          -            ABSENT              DOUBT+QUERY      -
-LOOKED_UP            UNC     -                          -            WARNING             QUERY            BLIND
 LOOKED_UP            any     -                          -            WARNING             -                BLIND+QUERY
 """
 
@@ -515,12 +514,12 @@ def _parse_states(grid: str) -> dict[tuple[State, Trigger], Cell]:
 _FLAG_SETS: Final[dict[str, int]] = {flag.name: int(flag) for flag in Flag if flag.name is not None} | {
     "-": 0,
     "QUERY": int(Flag.NEEDS_QUERY),
-    "LIFE": Flag.SEEN_LIVE | Flag.ANSWERED,
-    "TOLD_TWICE": Flag.TOLD_CANCELLED | Flag.TOLD_202,
-    "GONE": Flag.ANSWERED | Flag.TOLD_CANCELLED,
-    "TOLD": Flag.DOUBT | Flag.TOLD_CANCELLED | Flag.TOLD_202 | Flag.REFUSED | Flag.NEEDS_QUERY,
-    "MODIFIES": Flag.MODIFY_OPEN | Flag.MODIFY_REFUSED,
-    "ALL": (1 << 16) - 1 - Flag.HELD,
+    "LIFE": int(Flag.SEEN_LIVE | Flag.ANSWERED),
+    "TOLD_TWICE": int(Flag.TOLD_CANCELLED | Flag.TOLD_202),
+    "GONE": int(Flag.ANSWERED | Flag.TOLD_CANCELLED),
+    "TOLD": int(Flag.DOUBT | Flag.TOLD_CANCELLED | Flag.TOLD_202 | Flag.REFUSED | Flag.NEEDS_QUERY),
+    "MODIFIES": int(Flag.MODIFY_OPEN | Flag.MODIFY_REFUSED),
+    "ALL": (1 << 16) - 1 - int(Flag.HELD),
 }
 _OVER: Final = 1 << State.CANCELLED | 1 << State.REJECTED | 1 << State.EXPIRED
 _SHUT: Final = _OVER | 1 << State.FILLED | 1 << State.CREATED
@@ -570,6 +569,11 @@ RULES: Final[tuple[tuple[Rule, ...], ...]] = _parse_rules(_RULE_GRID)
 WIRE_LEGALITY: Final[dict[tuple[str, str], Legality]] = _parse_wire(_WIRE_GRID)
 
 
+# Plain integers: operators of Flag make an object each.
+_FILLS, _SEEN_LIVE, _ANSWERED = int(Flag.FILLS), int(Flag.SEEN_LIVE), int(Flag.ANSWERED)
+_STATES: Final = tuple(State)
+
+
 def find_rule(state: int, word: int, event: int) -> Rule:
     """The first rule that fits; `word` has the flags of the order and those of the event."""
     here = 1 << state
@@ -586,12 +590,12 @@ def resolve(target: int, word: int) -> State:
     acknowledged when the gateway ever answered, else sent.
     """
     if target in (RESUME, State.WORKING, State.PARTIALLY_FILLED):
-        if word & Flag.FILLS:
+        if word & _FILLS:
             return State.PARTIALLY_FILLED
-        if target != RESUME or word & Flag.SEEN_LIVE:
+        if target != RESUME or word & _SEEN_LIVE:
             return State.WORKING
-        return State.ACKNOWLEDGED if word & Flag.ANSWERED else State.SENT
-    return State(target)
+        return State.ACKNOWLEDGED if word & _ANSWERED else State.SENT
+    return _STATES[target]
 
 
 def wire_legality(before: str, after: str) -> Legality:

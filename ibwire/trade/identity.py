@@ -70,6 +70,7 @@ class OrderGraph:
         self._by_key: dict[tuple[int, int], OrderView] = {}
         self._by_perm: dict[int, OrderView] = {}
         self._by_ref: dict[str, list[OrderView]] = {}
+        self._nameless: dict[tuple[object, ...], OrderView] = {}
 
     def __len__(self) -> int:
         return len(self._views)
@@ -134,13 +135,15 @@ class OrderGraph:
         """A view for an order that was not placed here: other client, manual, or an earlier life."""
         view = self.new(client_id, order_id, now_ns)
         view.state = State.UNCERTAIN
-        view.flags |= Flag.HELD | Flag.NEEDS_QUERY
+        view.flags |= int(Flag.HELD | Flag.NEEDS_QUERY)
         return view
 
     def locate(
-        self, client: int | None, order_id: int, perm_id: int, now_ns: int
+        self, client: int | None, order_id: int, perm_id: int, now_ns: int, marks: tuple[object, ...] = ()
     ) -> tuple[OrderView, OrderView | None, OrderView | None]:
         """Find the order that a message is about, or hold a new one.
+
+        `marks` tell orders without any id apart (contract, side, size, ...): told again, it is the same one.
 
         Returns
         -------
@@ -165,8 +168,11 @@ class OrderGraph:
             view = permed
         elif keyed is not None:
             view = keyed
-        else:
+        elif order_id or perm_id:
             view = self.hold(client_id, order_id, now_ns)
+        else:
+            view = self._nameless.get((client_id, *marks)) or self.hold(client_id, 0, now_ns)
+            self._nameless[client_id, *marks] = view
         if order_id:
             if not view.order_id:
                 view.order_id, view.client_id = order_id, client_id
@@ -174,11 +180,17 @@ class OrderGraph:
         self.learn_perm(view, perm_id)
         return view, merged, rival
 
-    def learn_perm(self, view: OrderView, perm_id: int) -> None:
-        """Note the account-wide id; a known one stays."""
-        if perm_id and not view.perm_id:
-            view.perm_id = perm_id
-            self._by_perm.setdefault(perm_id, view)
+    def learn_perm(self, view: OrderView, perm_id: int) -> OrderView | None:
+        """Note the account-wide id; a known one stays. Returns what was held under it until now and is gone."""
+        if not perm_id or view.perm_id:
+            return None
+        other = self._by_perm.get(perm_id)
+        if other is not None and other is not view:
+            self._absorb(view, other)
+            return other
+        view.perm_id = perm_id
+        self._by_perm[perm_id] = view
+        return None
 
     def learn_order(self, view: OrderView, order: Any) -> None:
         """Note parent, reference and group; known ones stay."""

@@ -48,6 +48,9 @@ __all__ = [
 ]
 
 _MS: Final = 1_000_000
+# Plain integers: operators of Flag make an object each.
+_FILLS, _DOUBT, _BLIND = int(Flag.FILLS), int(Flag.DOUBT), int(Flag.BLIND)
+_NEEDS_QUERY, _TOLD_FILLED = int(Flag.NEEDS_QUERY), int(Flag.TOLD_FILLED)
 _LEGALITY_NOTE: Final = ("", "", "a step back", "out of place")
 # Terms whose values in an openOrder show that a modify took effect; "modified" is no status on the wire.
 _TERMS: Final = ("totalQuantity", "lmtPrice", "auxPrice")
@@ -63,21 +66,22 @@ def move(view: OrderView, event: Event, now_ns: int, extra: int = 0) -> tuple[Tr
 
     `extra` are the flags that come with the event (bit 16 and up).
     """
-    word = view.flags | extra | (Flag.FILLS if view.filled > 0 else 0)
+    fills = _FILLS if view.filled > 0 else 0
+    word = view.flags | extra | fills
     rule = find_rule(view.state, word, event)
     cell = TRANSITIONS[view.state, rule.trigger]
     before = view.state
     view.flags = view.flags & ~rule.clear | rule.set
-    view.state = resolve(cell.target, view.flags | word & Flag.FILLS)
+    view.state = resolve(cell.target, view.flags | fills)
     if view.state is not State.UNCERTAIN:
         view.certain = view.state
     if view.state in ENDED:
         if before not in ENDED:
-            view.flags &= ~Flag.DOUBT
-            if not view.flags & Flag.BLIND:
-                view.flags &= ~Flag.NEEDS_QUERY
+            view.flags &= ~_DOUBT
+            if not view.flags & _BLIND:
+                view.flags &= ~_NEEDS_QUERY
     elif cell.legality is Legality.ANOMALY or (view.state is State.UNCERTAIN and before is not State.UNCERTAIN):
-        view.flags |= Flag.NEEDS_QUERY
+        view.flags |= _NEEDS_QUERY
     if view.state is not before or event in _SENDS:
         limit = DEADLINE_MS[view.state]
         view.due_ns = now_ns + limit * _MS if limit else 0
@@ -114,7 +118,7 @@ def apply_status(view: OrderView, status: str, now_ns: int, detail: str, moved: 
     legality = wire_legality(view.wire_status, status)
     event = Event(STATUS_TRIGGER.get(status, Trigger.OTHER_STATUS))
     before, repeat = view.state, view.wire_status == status
-    first_filled = event is Event.STATUS_FILLED and not view.flags & Flag.TOLD_FILLED
+    first_filled = event is Event.STATUS_FILLED and not view.flags & _TOLD_FILLED
     view.wire_status = status
     legality = max(legality, move(view, event, now_ns, extra)[1])
     if repeat and view.state is before and not moved:

@@ -41,6 +41,13 @@ def _text(message: Any, name: str) -> str:
     return str(getattr(message, name, "") or "")
 
 
+def _marks(msg: Any) -> tuple[object, ...]:
+    """What tells orders without any id apart."""
+    order = msg.order
+    names = ("orderRef", "action", "orderType", "totalQuantity", "lmtPrice", "auxPrice")
+    return (getattr(msg.contract, "conId", 0), *(getattr(order, name, None) for name in names))
+
+
 class OrderTable:
     """Orders by (client id, order id) and by permId.
 
@@ -61,6 +68,10 @@ class OrderTable:
         Every execution, also those whose order is not known.
     epoch : int
         Number of the session, counted by :meth:`on_reconnect`.
+    heard : set of str
+        Executions named since somebody emptied it, without their revision (``Fill.base``).
+    unread : int
+        Messages about orders that could not be read.
     """
 
     def __init__(
@@ -72,6 +83,8 @@ class OrderTable:
     ) -> None:
         self.client_id = client_id
         self.epoch = 0
+        self.unread = 0
+        self.heard: set[str] = set()
         self.book: ExecutionBook[OrderView] = ExecutionBook()
         self.graph = OrderGraph(client_id, view_type)
         self._effects = dict(effects or {})
@@ -176,7 +189,8 @@ class OrderTable:
     def on_open_order(self, msg: Any, now_ns: int) -> OrderView:
         """An openOrder: `msg` has orderId, contract, order and orderState."""
         order = msg.order
-        view = self._locate(client_of(order), id_of(msg.orderId), id_of(getattr(order, "permId", 0)), now_ns)
+        ids = id_of(msg.orderId), id_of(getattr(order, "permId", 0))
+        view = self._locate(client_of(order), *ids, now_ns, _marks(msg))
         status = _text(getattr(msg, "orderState", None), "status")
         if view.what_if or getattr(order, "whatIf", False):
             if not view.events:
@@ -187,7 +201,7 @@ class OrderTable:
             self._listed.add(id(view))
         self.graph.learn_order(view, order)
         apply_terms(view, msg.contract, order, now_ns, self._snapshot)
-        view.flags |= Flag.ANSWERED
+        view.flags |= int(Flag.ANSWERED)
         if status:
             apply_status(view, status, now_ns, "", extra=self._snapshot)
         settle_quantity(view, now_ns)
@@ -196,11 +210,13 @@ class OrderTable:
     def on_completed_order(self, msg: Any, now_ns: int) -> OrderView:
         """A completedOrder: `msg` has contract, order and orderState; the order is known by its permId."""
         order = msg.order
-        view = self._locate(client_of(order), id_of(getattr(order, "orderId", 0)), id_of(order.permId), now_ns)
+        ids = id_of(getattr(order, "orderId", 0)), id_of(order.permId)
+        view = self._locate(client_of(order), *ids, now_ns, _marks(msg))
         self.graph.learn_order(view, order)
         learn_terms(view, msg.contract, order)
+        view.reported_filled = max(view.reported_filled, known(getattr(order, "filledQuantity", None)) or ZERO)
         detail = _text(msg.orderState, "completedStatus")
-        apply_status(view, _text(msg.orderState, "status"), now_ns, detail, extra=Flag.SETTLED)
+        apply_status(view, _text(msg.orderState, "status"), now_ns, detail, extra=int(Flag.SETTLED))
         settle_quantity(view, now_ns)
         return view
 
@@ -229,6 +245,7 @@ class OrderTable:
         """An execDetails, live or as the answer to a request: `msg` has contract and execution."""
         execution = msg.execution
         outcome, fill, shares, notional = self.book.on_execution(msg.contract, execution, now_ns)
+        self.heard.add(fill.base)
         view = fill.owner
         if view is None:
             ids = id_of(execution.orderId), id_of(execution.permId)
@@ -237,7 +254,9 @@ class OrderTable:
             fill.owner = view
             view.fills[fill.base] = fill
         else:
-            self.graph.learn_perm(view, id_of(execution.permId))
+            other = self.graph.learn_perm(view, id_of(execution.permId))
+            if other is not None:
+                self._merge(view, other, now_ns)
         self.graph.learn_ref(view, _text(execution, "orderRef"))
         view.corrected = view.corrected or fill.corrected
         if outcome in (Outcome.DUPLICATE, Outcome.STALE):
@@ -297,6 +316,7 @@ class OrderTable:
 
     def on_undecodable(self, order_id: int | None, reason: str, now_ns: int) -> list[OrderView]:
         """An order-bearing message could not be read; without an id it may be about any order."""
+        self.unread += 1
         if order_id is None:
             touched = [view for view in self.graph if view.state is not State.CREATED]
         else:
@@ -374,12 +394,14 @@ class OrderTable:
 
     # -- identity --------------------------------------------------------------------------------------------------
 
-    def _locate(self, client: int | None, order_id: int, perm_id: int, now_ns: int) -> OrderView:
-        view, merged, rival = self.graph.locate(client, order_id, perm_id, now_ns)
+    def _locate(
+        self, client: int | None, order_id: int, perm_id: int, now_ns: int, marks: tuple[object, ...] = ()
+    ) -> OrderView:
+        view, merged, rival = self.graph.locate(client, order_id, perm_id, now_ns, marks)
         if merged is not None:
             self._merge(view, merged, now_ns)
         if rival is not None:
-            rival.flags |= Flag.NEEDS_QUERY
+            rival.flags |= int(Flag.NEEDS_QUERY)
             note(rival, now_ns, "anomaly", "a second order has the same order id", f"permId {perm_id}", "status")
         return view
 
@@ -392,7 +414,7 @@ class OrderTable:
         view.reported_avg = view.reported_avg or other.reported_avg
         view.corrected = view.corrected or other.corrected
         view.notes.extend(other.notes)
-        view.flags |= other.flags & (Flag.SEEN_LIVE | Flag.ANSWERED | Flag.DOUBT | Flag.BLIND)
+        view.flags |= other.flags & int(Flag.SEEN_LIVE | Flag.ANSWERED | Flag.DOUBT | Flag.BLIND)
         view.events.extend(other.events)
         view.sum_fills()
         if other.wire_status:

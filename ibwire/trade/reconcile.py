@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, Final
 
 from ibwire.spec.orderstates import State
-from ibwire.trade.executions import ZERO, known
+from ibwire.trade.executions import ZERO, Fill, known
 from ibwire.trade.identity import SharedReference
 from ibwire.trade.orders import OrderTable
 from ibwire.trade.view import OrderView, plain
@@ -104,6 +104,8 @@ class Reconcile:
         (account, conId) -> position as it should be by our own count; given, positions are asked for and compared.
     limits_ms : mapping, optional
         Other time limits than :data:`LIMIT_MS`.
+    day : str
+        The gateway's date, ``yyyymmdd``: of that day it lists every execution. By default the latest that it names.
 
     Notes
     -----
@@ -118,6 +120,7 @@ class Reconcile:
         everyone: bool = False,
         positions: Mapping[tuple[str, int], Decimal] | None = None,
         limits_ms: Mapping[Ask, int] | None = None,
+        day: str = "",
     ) -> None:
         self._table = table
         self._limits = {**LIMIT_MS, **(limits_ms or {})}
@@ -128,8 +131,12 @@ class Reconcile:
         self._plan = [first, Ask.EXECUTIONS, Ask.COMPLETED_ORDERS, *last]
         self._waiting: Ask | None = None
         self._due_ns = now_ns
+        self._unread = table.unread
+        self._day = day
+        self._unnamed: list[tuple[OrderView, str]] = []
         self._unanswered: list[Ask] = []
         self._absent: list[OrderView] = []
+        self._fills_then: list[tuple[OrderView, Fill[OrderView]]] = []
         self._before = {id(view): self._belief(view) for view in table}
         self._fills = {base for view in table for base in view.fills}
         self.differences: list[Difference] = []
@@ -150,8 +157,8 @@ class Reconcile:
 
     @property
     def complete(self) -> bool:
-        """Done, and every question was answered to its end marker."""
-        return self.done and not self._unanswered
+        """Done, and every question was answered to its end marker, in messages that could be read."""
+        return self.done and not self._unanswered and self._table.unread == self._unread
 
     # -- the four verbs ------------------------------------------------------------------------------------------------
 
@@ -169,6 +176,9 @@ class Reconcile:
         self._due_ns = now_ns + self._limits[self._waiting] * 1_000_000
         if self._waiting in (Ask.OPEN_ORDERS, Ask.ALL_OPEN_ORDERS):
             self._table.begin_snapshot(everyone=self._waiting is Ask.ALL_OPEN_ORDERS)
+        elif self._waiting is Ask.EXECUTIONS:
+            self._table.heard.clear()
+            self._fills_then = [(view, fill) for view in self._table for fill in view.executions if fill.shares]
         return self._waiting
 
     def ended(self, ask: Ask, now_ns: int) -> None:
@@ -201,11 +211,19 @@ class Reconcile:
         self._due_ns = now_ns
         if ask in (Ask.OPEN_ORDERS, Ask.ALL_OPEN_ORDERS):
             self._absent = self._table.end_snapshot(now_ns, complete)
+        elif ask is Ask.EXECUTIONS and complete:
+            heard = self._table.heard
+            named = [fill.time[:8] for view in self._table for fill in view.executions if fill.base in heard]
+            day = self._day or max(named, default="")
+            missing = [(view, fill) for view, fill in self._fills_then if fill.base not in heard]
+            self._unnamed = [(view, fill.exec_id) for view, fill in missing if day and fill.time[:8] == day]
 
     def _finish(self, now_ns: int) -> None:
         self.done = True
-        asked = {ask for ask in self._unanswered if ask is not Ask.POSITIONS}
-        if not asked:
+        unread = self._table.unread - self._unread
+        if unread:
+            self._add(Kind.NOT_ANSWERED, None, "", f"{unread} messages could not be read", "ask again")
+        elif not any(ask is not Ask.POSITIONS for ask in self._unanswered):
             self._table.on_looked_up(now_ns)
         told = {d.ours for d in self.differences if d.kind is Kind.NOT_ANSWERED}
         for ask in self._unanswered:
@@ -217,6 +235,9 @@ class Reconcile:
                 self._is_new(view)
             else:
                 self._compare(view, before)
+        for view, exec_id in self._unnamed:
+            done = "still counted: it may have been busted, look in TWS"
+            self._add(Kind.MISSING_THERE, view, f"execution {exec_id}", "not in the list of the day", done)
         for shared in self._table.graph.shared_references():
             self._is_shared(shared)
         self._compare_positions()

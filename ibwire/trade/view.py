@@ -21,6 +21,10 @@ from ibwire.trade.executions import EXACT, ZERO, Fill, Part, known, sum_fees
 
 __all__ = ["OrderEvent", "OrderView", "money", "plain"]
 
+# Plain integers: operators of Flag make an object each.
+_NEEDS_QUERY, _SEEN_LIVE, _ANSWERED = int(Flag.NEEDS_QUERY), int(Flag.SEEN_LIVE), int(Flag.ANSWERED)
+_CANCEL_ASKED, _DOUBT = int(Flag.CANCEL_ASKED), int(Flag.DOUBT)
+
 
 def plain(number: Decimal) -> str:
     """Text of a number without exponent and without trailing zeros."""
@@ -157,22 +161,22 @@ class OrderView:
     @property
     def needs_query(self) -> bool:
         """Something happened that only a look-up (open orders, executions, completed orders) settles."""
-        return bool(self.flags & Flag.NEEDS_QUERY)
+        return bool(self.flags & _NEEDS_QUERY)
 
     @property
     def seen_live(self) -> bool:
         """A working status or an execution has proved at least once that the broker accepted it."""
-        return bool(self.flags & Flag.SEEN_LIVE)
+        return bool(self.flags & _SEEN_LIVE)
 
     @property
     def answered(self) -> bool:
         """The gateway has said something about it."""
-        return bool(self.flags & Flag.ANSWERED)
+        return bool(self.flags & _ANSWERED)
 
     @property
     def cancel_requested(self) -> bool:
         """A cancel was sent and has not been refused."""
-        return bool(self.flags & Flag.CANCEL_ASKED)
+        return bool(self.flags & _CANCEL_ASKED)
 
     @property
     def risk(self) -> Risk:
@@ -226,7 +230,7 @@ class OrderView:
 
         While terms contradict each other (an openOrder that names terms which a modify had replaced), the larger ones.
         """
-        doubtful = self.replaced if self.flags & Flag.DOUBT else ()
+        doubtful = self.replaced if self.flags & _DOUBT else ()
         asked = [known(getattr(order, "totalQuantity", None)) for order in (*self.pending_modifies, *doubtful)]
         return max((total for total in (self.total_quantity, *asked) if total), default=None)
 

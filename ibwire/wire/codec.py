@@ -23,7 +23,6 @@ from ibwire.wire.plan import (
     build,
     flatten,
     proto_plan,
-    row_shape,
     text_plan,
 )
 
@@ -202,11 +201,11 @@ class Codec:
 
     def encode_row(self, row: Row, message: Any, dialect: Dialect | None = None) -> bytes:
         """As :meth:`encode`, for an object with the row's fields as attributes."""
-        shape = row_shape(row)
         if row.since > self.server_version:
             raise UnsupportedByServer(row.name, row.since, self.server_version)
         use = dialect or self.dialect_of(row)
         plan, run = self._encoder(row, use)
+        shape = plan.shape  # row_shape(row), without hashing the whole row for every message
         regs = list(plan.init)
         flatten(shape, message, regs, 0)
         if self.role is Role.CLIENT:

@@ -134,3 +134,22 @@ def test_the_end_of_the_ids_is_told() -> None:
         ids.learn(2**31 - 1)
     with pytest.raises(ConfigError, match="reserved"):
         ids.reserve(0)
+
+
+def test_an_order_without_any_id_is_held_once() -> None:
+    table = OrderTable(CLIENT)
+    for now in range(3):
+        table.on_completed_order(open_order(0, "Cancelled", permId=0, clientId=0), now)
+        table.on_completed_order(open_order(0, "Cancelled", permId=0, clientId=0, lmtPrice=1.0), now)
+        table.on_order_status(order_status(0, "Submitted", permId=0, clientId=0), now)
+    assert len(table) == 3
+
+
+def test_a_perm_id_that_a_correction_brings_joins_what_was_held_under_it() -> None:
+    table = OrderTable(CLIENT)
+    view = table.on_place(7, stock(), order(), 0)
+    table.on_execution(execution(7, "a.01.01", 100, 1.0, permId=0), 1)
+    table.on_completed_order(open_order(0, "Filled", permId=70), 2)
+    assert len(table) == 2
+    table.on_execution(execution(7, "a.01.02", 0, 1.0, permId=70), 3)
+    assert (len(table), table.by_perm_id(70), view.state, view.wire_status) == (1, view, State.FILLED, "Filled")

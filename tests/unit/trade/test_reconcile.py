@@ -104,7 +104,7 @@ def test_what_is_in_no_list_is_uncertain_even_when_it_looked_live() -> None:
     view = table.on_place(1, stock(), order(), 0)
     table.on_order_status(order_status(1, "Submitted"), 1)
     run(table, {})
-    assert (view.state, view.needs_query) == (State.UNCERTAIN, True)
+    assert (view.state, table.uncertain()) == (State.UNCERTAIN, [view])
 
 
 def test_a_list_without_an_end_proves_no_absence() -> None:
@@ -188,3 +188,33 @@ def test_a_correction_that_was_missed_is_a_difference_of_quantity() -> None:
     plan, _ = run(table, answers)
     assert kinds(plan) == [(Kind.QUANTITY, 1)]
     assert (int(views[0].filled), views[0].state) == (0, State.WORKING)
+
+
+def test_an_execution_that_the_list_does_not_name_is_reported_and_counted() -> None:
+    table, views = lived(1)
+    messages = [
+        execution(1, f"a{number}.01.01", 10, 1.5, permId=PERM + 1, time=f"{day} 10:00:00 UTC")
+        for number, day in enumerate(("20261119", "20261120", "20261120"))
+    ]
+    for message in messages:
+        table.on_execution(message, 20)
+    answers: Answers = {Ask.OPEN_ORDERS: opened(1), Ask.EXECUTIONS: messages[2:]}
+    plan, _ = run(table, answers)
+    lost = [d.ours for d in plan.differences if d.kind is Kind.MISSING_THERE]
+    assert lost == ["execution a1.01.01"]  # of yesterday's nothing is said
+    assert int(views[0].filled) == 30
+    assert [d.ours for d in run(table, {Ask.OPEN_ORDERS: opened(1)}, day="20261119")[0].differences] == [
+        "execution a0.01.01"
+    ]
+
+
+def test_an_answer_that_could_not_be_read_settles_nothing() -> None:
+    table, views = lived(1)
+    plan = Reconcile(table, 0)
+    while (ask := plan.asks(1)) is not None:
+        if ask is Ask.EXECUTIONS:
+            table.on_undecodable(None, "broken", 1)
+        plan.ended(ask, 1)
+    assert (plan.done, plan.complete) == (True, False)
+    assert Kind.NOT_ANSWERED in [kind for kind, _ in kinds(plan)]
+    assert views[0].needs_query

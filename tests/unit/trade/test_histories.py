@@ -1,0 +1,43 @@
+"""Random lives of orders with faults, against the simulated gateway: ``tools/histories.py`` says what is compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from ibwire.spec.orderstates import TRANSITIONS, Cell, Legality, State, Trigger
+from tools.histories import run_many
+
+CHUNK = 100
+
+
+@pytest.mark.parametrize("first", range(1, 1001, CHUNK))
+def test_the_book_is_the_gateways_or_says_that_it_does_not_know(first: int) -> None:
+    failures, seen = run_many(CHUNK, first)
+    assert not failures, "\n".join(failures)
+    assert seen["link lost"]
+    assert seen["unreadable"]
+    assert seen["compared uncertain"] < seen["compared filled"]
+
+
+@pytest.mark.parametrize(
+    ("state", "trigger", "target"),
+    [
+        (State.SENT, Trigger.DEADLINE, State.REJECTED),  # silence taken for a refusal
+        (State.WORKING, Trigger.LINK_LOST, State.WORKING),  # a lost link taken for nothing
+        (State.CANCEL_REQUESTED, Trigger.CANCEL_REFUSED, State.CANCELLED),
+        (State.MODIFY_REQUESTED, Trigger.CANCELLED_DOUBTFUL, State.CANCELLED),
+        (State.MODIFY_REQUESTED, Trigger.MODIFY_REFUSED, State.REJECTED),
+        (State.UNCERTAIN, Trigger.STATUS_CANCELLED, State.UNCERTAIN),  # blind when it need not be
+    ],
+)
+def test_a_wrong_opinion_is_found(
+    state: State, trigger: Trigger, target: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TRANSITIONS, (state, trigger), Cell(int(target), Legality.NORMAL))
+    failures, _ = run_many(300, 1, report=1)
+    assert failures
+    assert "again: python -m tools.histories --only" in failures[0]
+
+
+def test_a_seed_is_a_history() -> None:
+    assert run_many(3, 77) == run_many(3, 77)

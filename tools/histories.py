@@ -1,0 +1,499 @@
+"""Random lives of orders against the simulated gateway, with faults, in virtual time and without sockets.
+
+    python -m tools.histories --count 1000 [--seed 1]      exit code 1 and one line for each history that fails
+    python -m tools.histories --only SEED --verbose        one of them again, message by message
+
+A history is a client (order table, ids, reconcile plan, the client's own intake of bytes) and a gateway whose messages
+are delayed, doubled, turned round, made unreadable and lost with the link; placements vanish, modifies and cancels are
+refused or lost, orders are rejected, held, filled late, corrected, busted and forgotten. At its end, when everything
+has been asked for, the client's book is the gateway's own, or says uncertain; meanwhile it never called an order ended
+that was not, and sent none twice. A seed is a history, on every machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from ibwire.client.intake import Intake
+from ibwire.sim.checks import Refusal
+from ibwire.sim.client import ClientSession
+from ibwire.sim.forcing import DROP
+from ibwire.sim.gateway import Gateway
+from ibwire.sim.rng import Rng
+from ibwire.sim.working import Manners, WorkingOrder
+from ibwire.spec.orderstates import ENDED, State
+from ibwire.trade.executions import EXACT, ZERO
+from ibwire.trade.identity import Ids
+from ibwire.trade.orders import OrderTable
+from ibwire.trade.reconcile import Ask, Kind, Reconcile
+from ibwire.trade.view import OrderView
+from ibwire.types import incoming, outgoing
+from ibwire.types.structs import Contract, ExecutionFilter, Order, OrderCancel
+from ibwire.wire.codec import Codec, Role
+
+CLIENT: Final = 1
+VERSIONS: Final = (151, 163, 178, 193, 200, 203, 213, 225)
+SYMBOLS: Final = ("AAPL", "MSFT")
+MS: Final = 1_000_000
+DAY: Final = "20260302"
+QUIET_MS: Final = 40_000
+_END: Final = {
+    incoming.OpenOrderEnd: Ask.OPEN_ORDERS,
+    incoming.ExecDetailsEnd: Ask.EXECUTIONS,
+    incoming.CompletedOrdersEnd: Ask.COMPLETED_ORDERS,
+}
+_LIVE: Final = frozenset({"ApiPending", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
+_CODECS: Final[dict[tuple[int, Role], Codec]] = {}
+
+
+def codec(version: int, role: Role) -> Codec:
+    """A codec, made once for each version and role."""
+    if (version, role) not in _CODECS:
+        _CODECS[version, role] = Codec(version, role)
+    return _CODECS[version, role]
+
+
+class Wrong(AssertionError):
+    """The client's book says something that is not so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message as a ring hands it over."""
+
+    recv_ns: int
+    kind: int
+    payload: bytes
+
+
+class History:
+    """One life. ``run`` raises :class:`Wrong` with what was wrong."""
+
+    def __init__(self, seed: int, verbose: bool = False) -> None:
+        self.seed, self.verbose = seed, verbose
+        self.rng = rng = Rng.of(seed, "history")
+        self.version = rng.choice(VERSIONS)
+        manners = Manners(
+            status_first=rng.choice((0, 50)),
+            duplicates=rng.choice((0, 30)),
+            repeat_with_commission=rng.chance(1, 3),
+            perm_id_late_ns=rng.choice(((0, 0), (MS, 30 * MS))),
+            pending_submit=rng.chance(1, 3),
+            pending_cancel=rng.chance(2, 3),
+            cancel_text_first=rng.chance(1, 3),
+        )
+        self.gateway = Gateway(seed, ticks_per_s=4, manners=manners)
+        self.gateway.order_filter = self._on_the_way
+        self.gateway.force.on_place(self._fate_of_place)
+        self.gateway.force.on_cancel(self._fate_of_cancel)
+        self.delays = rng.choice((0, 0, 3, 50))  # ms
+        self.trouble = rng.choice((0, 1, 3, 8))  # per cent of messages and requests
+        self.calm = False
+        self.table = OrderTable(CLIENT)
+        self.ids = Ids()
+        self.intake = Intake(codec(self.version, Role.CLIENT), self.table)
+        self.session: ClientSession | None = None
+        self.plan: Reconcile | None = None
+        self.next_look_ns = 0
+        self.last_plan: Reconcile | None = None
+        self.told_busts: set[int] = set()  # orders with executions that the gateway's list did not name
+        self.sent: set[int] = set()  # order ids that were ever placed
+        self.seen: Counter[str] = Counter()
+        self.contracts = [Contract(symbol=s, secType="STK", exchange="SMART", currency="USD") for s in SYMBOLS]
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    def _strikes(self) -> bool:
+        return not self.calm and self.rng.below(100) < self.trouble
+
+    def _on_the_way(self, session: ClientSession, event: object, messages: list[Any]) -> Iterable[tuple[int, Any]]:
+        for message in messages:
+            delay = 0 if self.calm or not self.delays else self.rng.below(self.delays * MS)
+            yield delay, message
+            if self._strikes():
+                yield self.rng.below(2 * max(self.delays, 1) * MS), message
+
+    def _fate_of_place(self, request: Any, live: bool) -> Any:
+        if self._strikes():
+            self.seen["modify or placement met a rule"] += 1
+            if live:
+                if self.rng.chance(1, 3):  # the Cancelled that means nothing
+                    self.gateway.force.status(CLIENT, request.orderId, "Cancelled")
+                return self.rng.choice((Refusal(201, "Order rejected: no"), Refusal(110, "price"), DROP))
+            return self.rng.choice((Refusal(201, "Order rejected: no"), Refusal(103, "id"), DROP))
+        return None
+
+    def _fate_of_cancel(self, clientId: int, orderId: int) -> Any:
+        if self._strikes():
+            self.seen["cancel met a rule"] += 1
+            return self.rng.choice((Refusal(161, "not cancellable"), Refusal(10148, "state"), DROP, DROP))
+        return None
+
+    # -- the wire ----------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        return self.gateway.clock.now_ns
+
+    def say(self, text: object) -> None:
+        if self.verbose:
+            print(f"{(self.now // MS) % 10_000_000:>8} {text}")
+
+    def send(self, message: Any, certain: bool = False) -> None:
+        """Bytes to the gateway; with the link's luck they arrive."""
+        assert self.session is not None
+        self.say(f"> {message}" if self.verbose else "")
+        payload = codec(self.version, Role.CLIENT).encode(message)
+        if not certain and self._strikes():
+            self.seen["request lost"] += 1
+            return
+        self.session.receive(codec(self.version, Role.GATEWAY).decode(payload))
+
+    def deliver(self, share: int = 100) -> None:
+        """What the gateway has said arrives; of a link that breaks, the first `share` per cent."""
+        if self.session is None:
+            return
+        messages = self.session.take()
+        for message in messages[: len(messages) * share // 100]:
+            self.receive(message)
+
+    def receive(self, message: Any) -> None:
+        payload = codec(self.version, Role.GATEWAY).encode(message)
+        ask = _END.get(type(message))
+        if ask is None and self.rng.below(300) < self.trouble and not self.calm and self._is_order(message):
+            self.seen["unreadable"] += 1
+            self.say(f"<!{message}")
+            payload = payload[: max(5, len(payload) // 2)]
+        elif ask is not None and self._strikes():
+            self.seen["end marker lost"] += 1
+            return
+        else:
+            self.say(f"< {message}")
+        bad = self.intake.bad
+        self.intake.take(Entry(self.now, message.MSG_ID, payload))
+        assert self.calm or self.intake.bad - bad <= 1
+        if ask is not None and self.plan is not None:
+            self.plan.ended(ask, self.now)
+        self.check_now()
+
+    def _is_order(self, message: Any) -> bool:
+        return isinstance(message, incoming.OpenOrder | incoming.OrderStatus | incoming.ExecDetails)
+
+    def connect(self) -> None:
+        self.session = self.gateway.connect(f"link {self.now}", self.version)
+        self.seen["connected"] += 1
+        self.table.on_reconnect(self.now)
+        self.intake = Intake(codec(self.version, Role.CLIENT), self.table)
+        self.send(outgoing.StartApi(clientId=CLIENT), certain=True)
+        self.deliver()
+        self.ids.learn(self.intake.next_order_id or 0)
+        self.plan = self.reconcile()
+
+    def disconnect(self) -> None:
+        assert self.session is not None
+        self.deliver(self.rng.below(101))
+        self.seen["link lost"] += 1
+        self.say("-- link lost")
+        self.session.close()
+        self.session = None
+        if self.plan is not None:
+            self.plan.session_lost()
+            self.plan = None
+        self.table.on_link_lost("gone", self.now)
+        for view in self.table:
+            if view.may_fill and not view.is_uncertain:
+                self.wrong(view, None, "is not uncertain without a link")
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def advance(self, ms: int) -> None:
+        end = self.now + ms * MS
+        while self.now < end:
+            due = self.table.next_deadline_ns()
+            stops = [end, self.now + (500 if self.calm else 20) * MS]
+            stops += [at for at in (due, self.plan.due_ns if self.plan else None) if at is not None and at > self.now]
+            self.gateway.advance(min(stops))
+            self.deliver()
+            for view in self.table.check_deadlines(self.now):
+                self.seen["deadline"] += 1
+                self.say(f"-- deadline {view}")
+            self.look_up()
+
+    def look_up(self) -> None:
+        """Ask what is to be asked: the plan goes on, or begins when an order wants it."""
+        if self.session is None:
+            return
+        if self.plan is None and self.now >= self.next_look_ns and any(v.needs_query for v in self.table):
+            self.plan = self.reconcile()
+            self.seen["looked up"] += 1
+        plan = self.plan
+        while plan is not None and plan is self.plan and (ask := plan.asks(self.now)) is not None:
+            self.ask(ask)
+            self.deliver()
+        if plan is not None and plan.done and plan is self.plan:
+            self.last_plan, self.plan = plan, None
+            for difference in plan.differences:
+                if difference.kind is Kind.MISSING_THERE and difference.ours.startswith("execution"):
+                    self.told_busts.add(difference.order_id)
+            self.next_look_ns = self.now + 1_000 * MS
+            self.say(f"-- {plan.differences}")
+
+    def reconcile(self) -> Reconcile:
+        return Reconcile(self.table, self.now, day=DAY)
+
+    def ask(self, ask: Ask) -> None:
+        if ask is Ask.OPEN_ORDERS:
+            self.send(outgoing.ReqOpenOrders())
+        elif ask is Ask.EXECUTIONS:
+            self.send(outgoing.ReqExecutions(self.ids.take_request(), ExecutionFilter()))
+        else:
+            self.send(outgoing.ReqCompletedOrders(apiOnly=False))
+
+    # -- what a program does -----------------------------------------------------------------------------------------
+
+    def act(self) -> None:
+        choice = self.rng.below(100)
+        if self.session is None:
+            if choice < 50:
+                self.connect()
+        elif choice < 40:
+            self.place()
+        elif choice < 55:
+            self.modify()
+        elif choice < 70:
+            self.cancel()
+        elif choice < 70 + self.trouble:
+            self.disconnect()
+        elif choice < 70 + 3 * self.trouble:
+            self.force()
+
+    def price(self, contract: Contract) -> Decimal:
+        instrument = self.gateway.resolve(contract)
+        assert instrument is not None
+        near = Decimal(str(self.gateway.market.mark_price(instrument)))
+        return instrument.price((instrument.steps(near.quantize(Decimal("0.01"))) or 0) + self.rng.between(-60, 60))
+
+    def place(self) -> None:
+        order_id = self.ids.reserve()
+        if order_id in self.sent:
+            raise Wrong(f"id {order_id} was given out twice")
+        self.sent.add(order_id)
+        contract = self.rng.choice(self.contracts)
+        order = Order(
+            action=self.rng.choice(("BUY", "SELL")),
+            totalQuantity=Decimal(self.rng.between(1, 40) * 10),
+            orderType=self.rng.choice(("MKT", "LMT", "LMT", "LMT", "STP")),
+            tif=self.rng.choice(("DAY", "DAY", "GTC", "IOC")),
+            orderRef=f"h{order_id}",
+            transmit=not self.rng.chance(1, 12),
+        )
+        price = float(self.price(contract))
+        order.lmtPrice = price if order.orderType == "LMT" else None
+        order.auxPrice = price if order.orderType == "STP" else None
+        if order.orderType == "STP":
+            order.tif = "GTC"
+        self.put(order_id, contract, order)
+
+    def put(self, order_id: int, contract: Contract, order: Order) -> None:
+        order.orderId, order.clientId = order_id, CLIENT
+        self.table.on_place(order_id, contract, order, self.now)
+        self.send(outgoing.PlaceOrder(order_id, contract, order))
+
+    def own(self) -> list[OrderView]:
+        return [view for view in self.table if view.client_id == CLIENT and view.order_id in self.sent]
+
+    def modify(self) -> None:
+        able = [v for v in self.own() if v.may_fill or v.state is State.UNTRANSMITTED]
+        if not able:
+            return
+        view = self.rng.choice(able)
+        order: Order = replace(view.order, transmit=True, totalQuantity=Decimal(self.rng.between(1, 40) * 10))
+        if order.lmtPrice is not None and self.rng.chance(1, 2):
+            order.lmtPrice = float(self.price(view.contract))
+        self.put(view.order_id, view.contract, order)
+
+    def cancel(self) -> None:
+        views = self.own()
+        if views:
+            view = self.rng.choice(views)
+            self.table.on_cancel_request(view.order_id, self.now)
+            self.send(outgoing.CancelOrder(view.order_id, OrderCancel()))
+
+    # -- what the gateway does by itself -------------------------------------------------------------------------------
+
+    def force(self) -> None:
+        orders = [order for order in self.gateway.engine.orders.values() if order.number]
+        if not orders:
+            return
+        order, force = self.rng.choice(orders), self.gateway.force
+        order_id = order.request.orderId
+        kind = self.rng.below(9)
+        self.seen[f"forced {kind}"] += 1
+        self.say(f"-- force {kind} on {order_id}")
+        if kind == 0 and not order.done and not order.filled_units:
+            force.reject(CLIENT, order_id, 201, "Order rejected: margin")
+        elif kind == 1 and not order.done:
+            force.cancel(CLIENT, order_id)
+        elif kind == 2:
+            force.hold(CLIENT, order_id, "locate", warning=(404, "Shares are sought"))
+        elif kind == 3 and order.frozen:
+            force.release(CLIENT, order_id)
+        elif kind == 4 and order.open_units and order.status != "Inactive":
+            force.fill(CLIENT, order_id, order.size(order.open_units), Decimal(100))
+        elif kind in (5, 6):
+            self.amend(bust=kind == 6)
+        elif kind == 7:
+            force.warn(CLIENT, order_id, self.rng.choice((399, 2109, 10349)), "a warning")
+        elif kind == 8 and not order.done and self.rng.chance(1, 4):
+            force.forget(CLIENT, order_id)  # as by a restart: the socket goes with it
+            self.seen["forgotten"] += 1
+            self.disconnect()
+
+    def amend(self, bust: bool) -> None:
+        fills = self.gateway.engine.executions()
+        if not fills:
+            return
+        fill = self.rng.choice(fills)
+        if bust:
+            self.gateway.force.bust(fill.execId)
+        else:
+            self.gateway.force.correct(fill.execId, price=fill.price + Decimal("0.01"))
+
+    # -- the truth -----------------------------------------------------------------------------------------------------
+
+    def theirs(self, order_id: int) -> WorkingOrder | None:
+        return self.gateway.engine.orders.get((CLIENT, order_id))
+
+    def check_now(self) -> None:
+        """At no moment is an order called ended that can still do something."""
+        for view in self.table:
+            if view.state in ENDED and view.order_id in self.sent:
+                order = self.theirs(view.order_id)
+                if order is not None and order.number and not order.done:
+                    self.wrong(view, order, "is called ended and is not")
+
+    def run(self, steps: int = 25) -> Counter[str]:
+        """Live, then be left in peace, then be compared."""
+        self.connect()
+        for _ in range(steps):
+            self.act()
+            self.advance(self.rng.choice((0, 1, 5, 20, 200, 3_000)))
+        self.calm = True
+        if self.session is None:
+            self.connect()
+        self.advance(QUIET_MS)
+        self.compare(strict=False)
+        self.table.on_restored("at the end everything is asked for", self.now)
+        self.plan = self.reconcile()
+        self.advance(3_000)
+        self.compare(strict=True)
+        return self.seen
+
+    def compare(self, strict: bool) -> None:
+        """Hold every order against the gateway's; not `strict`: but those that say themselves that they do not know."""
+        if strict and (self.last_plan is None or not self.last_plan.complete):
+            raise Wrong(f"seed {self.seed}: the last look-up did not end")
+        for order in self.gateway.engine.orders.values():
+            if order.number and self.table.get(order.request.orderId) is None:
+                raise Wrong(f"seed {self.seed}: order {order.request.orderId} is not in the book")
+        placed = [key for key in self.gateway.engine.orders if key[0] == CLIENT]
+        if len(placed) > len(self.sent):
+            raise Wrong(f"seed {self.seed}: more orders there than were ever sent")
+        for view in self.table:
+            if strict or not (view.needs_query or view.is_uncertain):
+                self.compare_one(view, self.theirs(view.order_id))
+
+    def compare_one(self, view: OrderView, order: WorkingOrder | None) -> None:
+        self.seen[f"compared {view.state.label}"] += 1
+        if view.is_uncertain:
+            if order is not None and order.number and order.status and view.perm_id:
+                self.wrong(view, order, "is uncertain, although every list names it")
+            return
+        if view.order_id not in self.sent:
+            # Named by a permId that no message ever tied to its order: one of ours without a permId, told twice.
+            if view.perm_id and not any(one.permId == view.perm_id for one in self.gateway.engine.orders.values()):
+                self.wrong(view, order, "is nobody's")
+            return
+        if order is None or not order.number:
+            told = view.last_error is not None or view.wire_status or any(code == 202 for code, _ in view.notes)
+            if view.state not in (State.UNTRANSMITTED, State.CREATED) and not (view.is_done and told):
+                self.wrong(view, order, "is not known there")
+            return
+        filled = order.size(order.filled_units)
+        right = {
+            "Filled": view.state is State.FILLED,
+            "Cancelled": view.state in (State.CANCELLED, State.EXPIRED, State.REJECTED),
+            "ApiCancelled": view.state is State.CANCELLED,
+            "Inactive": view.state in (State.INACTIVE, State.REJECTED),
+        }
+        fits = right.get(order.status, view.risk.label in ("live", "maybe live"))
+        if not fits and not (filled == 0 and view.state is State.FILLED and order.status in _LIVE):
+            self.wrong(view, order, "has another state there")
+        if view.order_id in self.told_busts:
+            return
+        if EXACT.subtract(view.confirmed_filled, filled) != ZERO:
+            self.wrong(view, order, f"has {filled} filled there")
+        fees = sum((f.commission for f in self._commissions(view)), ZERO)
+        if view.commission.get("USD", ZERO) != fees:
+            self.wrong(view, order, f"has fees of {fees} there")
+
+    def _commissions(self, view: OrderView) -> list[Any]:
+        return [self.gateway.commissions[f.exec_id] for f in view.executions if f.exec_id in self.gateway.commissions]
+
+    def wrong(self, view: OrderView, order: WorkingOrder | None, what: str) -> None:
+        there = "nothing"
+        if order is not None:
+            there = f"{order.status or 'no status'}, filled {order.size(order.filled_units)}"
+        life = "; ".join(f"{event.state}->{event.order_state.label}" for event in view.events[-12:])
+        raise Wrong(f"seed {self.seed}: {view} {what}; there: {there}; lately: {life}")
+
+
+def run_many(count: int, first: int = 1, report: int = 10) -> tuple[list[str], Counter[str]]:
+    """Run histories `first`..`first` + `count` - 1.
+
+    Returns
+    -------
+    failures, seen
+        One text for each that failed, with the command that repeats it; and how often what happened.
+    """
+    failures, seen = [], Counter[str]()
+    for seed in range(first, first + count):
+        try:
+            seen += History(seed).run()
+        except Exception as error:
+            text = str(error) if isinstance(error, Wrong) else f"seed {seed}: {type(error).__name__}: {error}"
+            failures.append(f"{text}\n    again: python -m tools.histories --only {seed} --verbose")
+            if len(failures) >= report:
+                break
+    return failures, seen
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1, help="the first")
+    parser.add_argument("--only", type=int, help="one seed alone")
+    parser.add_argument("--verbose", action="store_true")
+    args = parser.parse_args()
+    if args.only is not None:
+        History(args.only, args.verbose).run()
+        return 0
+    failures, seen = run_many(args.count, args.seed)
+    print("\n".join(failures))
+    print(f"{args.count} histories, {len(failures)} failed; " + ", ".join(f"{k} {n}" for k, n in sorted(seen.items())))
+    return bool(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
