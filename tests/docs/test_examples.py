@@ -34,6 +34,17 @@ def test_first_ends_with_the_position() -> None:
     assert lines[-1] == "100"
 
 
+def test_market_closed_waits_and_the_governor_cancels() -> None:
+    text = run("market_closed.py")
+    live = "PreSubmitted: LIVE at the broker, waiting for the market: not a failure"
+    assert text.count(live) == 2
+    first, second = text.split("governor: cancelled")
+    assert "cancel sent" not in first  # the program takes waiting for waiting
+    assert first.count("filled, position 100") == 1
+    assert "Cancelled" in second
+    assert text.splitlines()[-1] == "cancelled, position 0"
+
+
 def test_first_is_short() -> None:
     source = (ROOT / "examples" / "first.py").read_text()
     assert len([line for line in source.splitlines() if line.strip()]) <= 20
