@@ -14,12 +14,14 @@ from ibwire.spec import errorcodes
 from ibwire.spec.records import BY_NAME
 from ibwire.spec.registry import INCOMING
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.view import OrderView
 from ibwire.types import incoming
 from ibwire.wire.codec import Codec, UnknownMessage
 
 __all__ = ["Entry", "Intake", "Pending"]
 
 _KEEP_NOTICES: Final = 1000
+_LOOK_UP_NS: Final = 30_000_000_000  # after that a look-up without an end is given up
 _ORDER_KINDS: Final = frozenset(
     row.id for row in INCOMING.values() if row.record and BY_NAME[row.record].ring == "order"
 )
@@ -68,7 +70,7 @@ class Intake:
     broker_lost : str
         Why TWS itself has no connection to IB (codes 1100, 2110); empty while it has one.
     wants_refresh : bool
-        The connection came back (1101, 1102): open orders and executions should be asked for.
+        The connection came back (1101, 1102), or an order's state is in doubt: orders should be asked for.
     notices : list
         The latest (code, text) that belonged to no request and no order.
     last_message : str
@@ -83,12 +85,26 @@ class Intake:
         self.next_order_id: int | None = None
         self.broker_lost = ""
         self.wants_refresh = False
+        self._look_up_until_ns = 0  # while one is under way no other is wanted
+        self._unread = 0
         self.notices: list[tuple[int, str]] = []
         self.last_message = ""
         self.bad = 0
         self._codec = codec
         self._by_id: dict[int, Pending] = {}
         self._shared: list[Pending] = []
+
+    # -- looking orders up -------------------------------------------------------------------------------------------
+
+    def begin_look_up(self, now_ns: int) -> None:
+        """Open orders, executions and completed orders are about to be asked for, in this order."""
+        self._look_up_until_ns = now_ns + _LOOK_UP_NS
+        self._unread = self.table.unread
+        self.table.begin_snapshot()
+
+    def _doubts(self, view: OrderView | None, now_ns: int) -> None:
+        if view is not None and view.needs_query and now_ns >= self._look_up_until_ns:
+            self.wants_refresh = True
 
     # -- requests --------------------------------------------------------------------------------------------------
 
@@ -122,7 +138,8 @@ class Intake:
         except ProtocolError as error:
             self.bad += 1
             if entry.kind in _ORDER_KINDS:
-                self.table.on_undecodable(None, str(error), entry.recv_ns)
+                for view in self.table.on_undecodable(None, str(error), entry.recv_ns):
+                    self._doubts(view, entry.recv_ns)
             return
         if isinstance(message, UnknownMessage):
             return
@@ -157,16 +174,29 @@ class Intake:
         self.accounts = [name for name in message.accountsList.split(",") if name.strip()]
 
     def _on_OrderStatus(self, message: incoming.OrderStatus, now_ns: int) -> None:
-        self.table.on_order_status(message, now_ns)
+        self._doubts(self.table.on_order_status(message, now_ns), now_ns)
 
     def _on_OpenOrder(self, message: incoming.OpenOrder, now_ns: int) -> None:
-        self.table.on_open_order(message, now_ns)
+        self._doubts(self.table.on_open_order(message, now_ns), now_ns)
+
+    def _on_OpenOrderEnd(self, message: incoming.OpenOrderEnd, now_ns: int) -> None:
+        for view in self.table.end_snapshot(now_ns):
+            self._doubts(view, now_ns)
+
+    def _on_CompletedOrdersEnd(self, message: incoming.CompletedOrdersEnd, now_ns: int) -> None:
+        if self._look_up_until_ns:
+            self._look_up_until_ns = 0
+            if self.table.unread == self._unread:
+                self.table.on_looked_up(now_ns)
 
     def _on_CompletedOrder(self, message: incoming.CompletedOrder, now_ns: int) -> None:
-        self.table.on_completed_order(message, now_ns)
+        self._doubts(self.table.on_completed_order(message, now_ns), now_ns)
 
     def _on_ExecDetails(self, message: incoming.ExecDetails, now_ns: int) -> None:
-        self.table.on_execution(message, now_ns)
+        self._doubts(self.table.on_execution(message, now_ns), now_ns)
+
+    def _on_OrderBound(self, message: incoming.OrderBound, now_ns: int) -> None:
+        self.table.on_order_bound(message, now_ns)
 
     def _on_CommissionAndFeesReport(self, message: incoming.CommissionAndFeesReport, now_ns: int) -> None:
         self.table.on_commission(message.commissionAndFeesReport, now_ns)
@@ -181,7 +211,9 @@ class Intake:
                 error = MarketDataError if pending.is_market else RequestError
                 pending.error = error(code, text, reqId=message.id, hint=errorcodes.lookup(code).text)
             return
-        if self.table.on_error(message.id, code, text, now_ns, message.advancedOrderRejectJson) is not None:
+        view = self.table.on_error(message.id, code, text, now_ns, message.advancedOrderRejectJson)
+        if view is not None:
+            self._doubts(view, now_ns)
             return
         self.notice(code, text)
         if message.id == -1:

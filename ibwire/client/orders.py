@@ -175,7 +175,10 @@ class Orders:
             return [view for view in self._core.table if isinstance(view, OrderHandle)]
 
     def refresh(self) -> None:
-        """Ask the gateway for open orders and executions; the answers come as events."""
+        """Ask the gateway for open orders, executions and completed orders; the answers come as events."""
         core = self._core
-        core.send(outgoing.ReqOpenOrders())
-        core.send(outgoing.ReqExecutions(core.take_request_id(), ExecutionFilter()))
+        with core.lock:
+            core.intake.begin_look_up(clock.now_ns())
+            core.send(outgoing.ReqOpenOrders())
+            core.send(outgoing.ReqExecutions(core.take_request_id(), ExecutionFilter()))
+            core.send(outgoing.ReqCompletedOrders(apiOnly=False))
