@@ -429,6 +429,8 @@ class History:
             if view.state not in (State.UNTRANSMITTED, State.CREATED) and not (view.is_done and told):
                 self.wrong(view, order, "is not known there")
             return
+        if view.order_id in self.told_busts:
+            return  # the reconcile has said that its executions are in doubt
         filled = order.size(order.filled_units)
         right = {
             "Filled": view.state is State.FILLED,
@@ -439,10 +441,10 @@ class History:
         fits = right.get(order.status, view.risk.label in ("live", "maybe live"))
         if not fits and not (filled == 0 and view.state is State.FILLED and order.status in _LIVE):
             self.wrong(view, order, "has another state there")
-        if view.order_id in self.told_busts:
-            return
         if EXACT.subtract(view.confirmed_filled, filled) != ZERO:
             self.wrong(view, order, f"has {filled} filled there")
+        if not all(fill.revision in fill.fees for fill in view.executions):
+            return  # the fee of a revision was lost with the link, and is in no list
         fees = sum((f.commission for f in self._commissions(view)), ZERO)
         if view.commission.get("USD", ZERO) != fees:
             self.wrong(view, order, f"has fees of {fees} there")

@@ -108,7 +108,7 @@ class Trigger(IntEnum):
     STATUS_FILLED = 7
     STATUS_INACTIVE = 8
     OTHER_STATUS = 9  # a status text that is not known
-    CANCELLED_DOUBTFUL = 10  # Cancelled while a modify is pending or was refused, and nobody asked to cancel
+    CANCELLED_DOUBTFUL = 10  # Cancelled, without 202, while a modify is pending or was refused: it may mean just that
     CANCELLED_REFUSED = 11  # Cancelled after a refusal: the broker ended it
     EXECUTION = 12  # quantity is left, or the total is not known
     EXECUTION_FULL = 13
@@ -199,7 +199,7 @@ class Flag(IntFlag):
     # -- with the event
     FILLS = 1 << 16  # its executed quantity is above zero
     SETTLED = 1 << 17  # the status stands in a completedOrder: a record, no answer
-    SNAPSHOT = 1 << 18  # the status came while open orders were being asked for
+    SNAPSHOT = 1 << 18  # the status stands in the answer to a question for open orders
     EXPIRY = 1 << 19  # the text of the error speaks of expiry
     MORE = 1 << 20  # other modifies remain unanswered
     OF_CANCEL = 1 << 21  # it was the cancel that could not be sent
@@ -335,7 +335,7 @@ STATUS_CANCELLED     CAN!  CAN  CAN  CAN  CAN  CAN  CAN  CAN  .!   .     .     .
 STATUS_FILLED        FIL!  FIL  FIL  FIL  FIL  FIL  FIL  FIL  .    FIL   FIL!  FIL!  FIL  FIL
 STATUS_INACTIVE      INA!  .    INA  INA  INA  INA  INA  INA  .!   .!    .     .!    .    INA
 OTHER_STATUS         .!    .!   .!   .!   .!   .!   .!   .!   .!   .!    .!    .!    .!   .!
-CANCELLED_DOUBTFUL   CAN!  CAN  UNC! UNC! UNC! UNC! CAN  UNC! .!   .     .     .     UNC! .
+CANCELLED_DOUBTFUL   CAN!  CAN  UNC! UNC! UNC! UNC! UNC! UNC! .!   .     .     .     UNC! .
 CANCELLED_REFUSED    REJ!  REJ  REJ  REJ  REJ  REJ  REJ  REJ  .!   REJ   .     .     REJ  REJ
 EXECUTION            PAR!  PAR  PAR  PAR  PAR  .    .    .    .    .     UNC!  .     .    .
 EXECUTION_FULL       FIL!  FIL  FIL  FIL  FIL  FIL  FIL  FIL  .    FIL   FIL!  FIL   FIL  FIL
@@ -403,15 +403,15 @@ PENDING_CANCEL       INA     -                          -            CONTRADICTE
 PENDING_CANCEL       any     KEPT_ALIVE                 CANCEL_ASKED CONTRADICTED        ANSWERED+DOUBT   -
 PENDING_CANCEL       any     -                          -            PENDING_CANCEL      ANSWERED         QUERY
 
+API_CANCELLED        any     MODIFY_OPEN                PROOF        CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
+API_CANCELLED        any     MODIFY_REFUSED             PROOF        CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
 API_CANCELLED        any     CANCEL_ASKED               -            API_CANCELLED       GONE             -
-API_CANCELLED        any     MODIFY_OPEN                SETTLED      CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
-API_CANCELLED        any     MODIFY_REFUSED             SETTLED      CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
 API_CANCELLED        any     REFUSED                    -            CANCELLED_REFUSED   GONE             -
 API_CANCELLED        any     -                          -            API_CANCELLED       GONE             -
 
+STATUS_CANCELLED     any     MODIFY_OPEN                PROOF        CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
+STATUS_CANCELLED     any     MODIFY_REFUSED             PROOF        CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
 STATUS_CANCELLED     any     CANCEL_ASKED               -            STATUS_CANCELLED    GONE             -
-STATUS_CANCELLED     any     MODIFY_OPEN                SETTLED      CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
-STATUS_CANCELLED     any     MODIFY_REFUSED             SETTLED      CANCELLED_DOUBTFUL  GONE+DOUBT+QUERY -
 STATUS_CANCELLED     any     REFUSED                    -            CANCELLED_REFUSED   GONE             -
 STATUS_CANCELLED     any     -                          -            STATUS_CANCELLED    GONE             -
 
@@ -515,6 +515,7 @@ _FLAG_SETS: Final[dict[str, int]] = {flag.name: int(flag) for flag in Flag if fl
     "-": 0,
     "QUERY": int(Flag.NEEDS_QUERY),
     "LIFE": int(Flag.SEEN_LIVE | Flag.ANSWERED),
+    "PROOF": int(Flag.SETTLED | Flag.TOLD_202),
     "TOLD_TWICE": int(Flag.TOLD_CANCELLED | Flag.TOLD_202),
     "GONE": int(Flag.ANSWERED | Flag.TOLD_CANCELLED),
     "TOLD": int(Flag.DOUBT | Flag.TOLD_CANCELLED | Flag.TOLD_202 | Flag.REFUSED | Flag.NEEDS_QUERY),

@@ -88,9 +88,7 @@ class OrderTable:
         self.book: ExecutionBook[OrderView] = ExecutionBook()
         self.graph = OrderGraph(client_id, view_type)
         self._effects = dict(effects or {})
-        self._snapshot = 0  # Flag.SNAPSHOT while open orders are being asked for
-        self._listed: set[int] = set()  # ids of the views that the answer named
-        self._asked: list[OrderView] = []  # those that it ought to name
+        self._asked: dict[int, OrderView] = {}  # id of the view -> one that the answer ought to name, and has not yet
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -130,6 +128,7 @@ class OrderTable:
         the event.
         """
         view = self._own(orderId) or self.graph.new(self.client_id, orderId, now_ns)
+        self._asked.pop(id(view), None)  # the answer may be older than this
         transmit = getattr(order, "transmit", True) is not False
         view.contract, view.what_if = contract, bool(getattr(order, "whatIf", False))
         self.graph.learn_order(view, order)
@@ -163,6 +162,7 @@ class OrderTable:
     def on_cancel_request(self, orderId: int, now_ns: int) -> OrderView:
         """A cancelOrder is handed to the socket. An unknown id is held as uncertain."""
         view = self._own(orderId) or self.graph.hold(self.client_id, orderId, now_ns)
+        self._asked.pop(id(view), None)
         view.last_act = "cancel"
         step(view, Event.CANCEL_REQUEST, now_ns, "cancel sent", "", "", "local")
         return view
@@ -197,13 +197,13 @@ class OrderTable:
                 view.what_if, view.state, view.flags = True, State.CREATED, 0
             note(view, now_ns, "what-if answer", "no order is made", status, "status")
             return view
-        if self._snapshot:
-            self._listed.add(id(view))
+        # Each is named once: what comes for it before the question or after the answer is no answer.
+        extra = 0 if self._asked.pop(id(view), None) is None else int(Flag.SNAPSHOT)
         self.graph.learn_order(view, order)
-        apply_terms(view, msg.contract, order, now_ns, self._snapshot)
+        apply_terms(view, msg.contract, order, now_ns, extra)
         view.flags |= int(Flag.ANSWERED)
         if status:
-            apply_status(view, status, now_ns, "", extra=self._snapshot)
+            apply_status(view, status, now_ns, "", extra=extra)
         settle_quantity(view, now_ns)
         return view
 
@@ -238,7 +238,7 @@ class OrderTable:
         held = _text(msg, "whyHeld")
         detail = f"held: {held}" if held and held != view.why_held else ""
         view.why_held = held
-        apply_status(view, str(msg.status), now_ns, detail, view.filled != before, self._snapshot)
+        apply_status(view, str(msg.status), now_ns, detail, view.filled != before)
         return view
 
     def on_execution(self, msg: Any, now_ns: int) -> OrderView:
@@ -329,7 +329,7 @@ class OrderTable:
 
     def on_link_lost(self, reason: str, now_ns: int) -> list[OrderView]:
         """The connection is gone; every order that has not ended becomes uncertain. Returns those."""
-        self._snapshot = 0
+        self._asked.clear()
         return [view for view in self.graph if doubt(view, Event.LINK_LOST, now_ns, reason)]
 
     def on_reconnect(self, now_ns: int, reason: str = "new session") -> list[OrderView]:
@@ -365,23 +365,21 @@ class OrderTable:
     # -- asking the gateway ----------------------------------------------------------------------------------------
 
     def begin_snapshot(self, everyone: bool = False) -> None:
-        """Open orders are about to be asked for: what comes until the end marker is how it stands now.
+        """Open orders are about to be asked for: the next openOrder of each is how it stands now.
 
         `everyone`: of all clients (reqAllOpenOrders), else of our own.
         """
-        self._snapshot = int(Flag.SNAPSHOT)
-        self._listed.clear()
-        self._asked = [v for v in self.graph if v.may_fill and (everyone or v.client_id == self.client_id)]
+        asked = [v for v in self.graph if v.may_fill and (everyone or v.client_id == self.client_id)]
+        self._asked = {id(view): view for view in asked}
 
     def end_snapshot(self, now_ns: int, complete: bool = True) -> list[OrderView]:
         """The end marker came (or, `complete` False, did not). Returns the orders that it should have named.
 
         Absence is no proof of an end: those are uncertain.
         """
-        asked, self._asked, self._snapshot = self._asked, [], 0
+        missing, self._asked = [view for view in self._asked.values() if view.may_fill], {}
         if not complete:
             return []
-        missing = [view for view in asked if id(view) not in self._listed and view.may_fill]
         for view in missing:
             doubt(view, Event.ABSENT, now_ns, "not in the list of open orders")
         return missing
@@ -407,6 +405,7 @@ class OrderTable:
 
     def _merge(self, view: OrderView, other: OrderView, now_ns: int) -> None:
         """`other` was held under its permId only and turns out to be `view`."""
+        self._asked.pop(id(other), None)
         for fill in other.fills.values():
             fill.owner = view
         view.fills.update(other.fills)
