@@ -572,6 +572,7 @@ WIRE_LEGALITY: Final[dict[tuple[str, str], Legality]] = _parse_wire(_WIRE_GRID)
 
 # Plain integers: operators of Flag make an object each.
 _FILLS, _SEEN_LIVE, _ANSWERED = int(Flag.FILLS), int(Flag.SEEN_LIVE), int(Flag.ANSWERED)
+_MODIFYING: Final = int(Flag.SEEN_LIVE | Flag.MODIFY_OPEN)
 _STATES: Final = tuple(State)
 
 
@@ -587,10 +588,13 @@ def find_rule(state: int, word: int, event: int) -> Rule:
 def resolve(target: int, word: int) -> State:
     """The state that a cell's target means for an order with these flags.
 
-    Working and partly filled depend on whether anything is filled; RESUME is working when ever seen live, else
-    acknowledged when the gateway ever answered, else sent.
+    Working and partly filled depend on whether anything is filled. RESUME is modify_requested when seen live and a
+    modify is not answered; else working when ever seen live, else acknowledged when the gateway ever answered, else
+    sent.
     """
     if target in (RESUME, State.WORKING, State.PARTIALLY_FILLED):
+        if target == RESUME and word & _MODIFYING == _MODIFYING:
+            return State.MODIFY_REQUESTED
         if word & _FILLS:
             return State.PARTIALLY_FILLED
         if target != RESUME or word & _SEEN_LIVE:
