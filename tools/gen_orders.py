@@ -156,8 +156,8 @@ def page() -> str:
         out += f"\n## {title}\n\n{text}\n\n{diagram(triggers, within)}"
     out += "\n## From event to trigger\n\nThe first line that fits is taken.\n" + _rules()
     grid = 'Empty: it stays. "!": worth a remark. resume: modify requested when one is not answered, else working when '
-    grid += "ever seen live, else acknowledged when anything was answered, else sent; with fills, resume and working are "
-    grid += "partially filled."
+    grid += "ever seen live, else acknowledged when anything was answered, else sent; with fills, resume and working "
+    grid += "are partially filled."
     out += f"\n## From trigger to state\n\n{_text(grid)}{_grid()}"
     return out + "\n## What an error code means for an order\n" + _effects()
 
