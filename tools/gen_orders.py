@@ -155,9 +155,9 @@ def page() -> str:
     for title, (text, triggers, within) in PICTURES.items():
         out += f"\n## {title}\n\n{text}\n\n{diagram(triggers, within)}"
     out += "\n## From event to trigger\n\nThe first line that fits is taken.\n" + _rules()
-    grid = 'Empty: it stays. "!": worth a remark. resume: modify requested when one is not answered, else working when '
-    grid += "ever seen live, else acknowledged when anything was answered, else sent; with fills, resume and working "
-    grid += "are partially filled."
+    grid = """Empty: it stays. "!": worth a remark. resume: modify requested when one is not answered, else working when
+        ever seen live, else acknowledged when anything was answered, else sent; with fills, resume and working are
+        partially filled."""
     out += f"\n## From trigger to state\n\n{_text(grid)}{_grid()}"
     return out + "\n## What an error code means for an order\n" + _effects()
 

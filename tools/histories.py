@@ -208,7 +208,7 @@ class History:
         self.session = None
         if self.plan is not None:
             self.plan.session_lost()
-            self.plan = None
+            self.last_plan, self.plan = self.plan, None
         self.table.on_link_lost("gone", self.now)
         for view in self.table:
             if view.may_fill and not view.is_uncertain:
@@ -233,7 +233,9 @@ class History:
         """Ask what is to be asked: the plan goes on, or begins when an order wants it."""
         if self.session is None:
             return
-        if self.plan is None and self.now >= self.next_look_ns and any(v.needs_query for v in self.table):
+        again = self.last_plan is not None and not self.last_plan.complete
+        wanted = again or any(view.needs_query for view in self.table)
+        if self.plan is None and self.now >= self.next_look_ns and wanted:
             self.plan = self.reconcile()
             self.seen["looked up"] += 1
         plan = self.plan

@@ -6,6 +6,8 @@ flow    1,000 contracts at 200 ticks/s each over a loopback socket, for ``--minu
         order, process memory flat after the first fifth.
 rings   10^9 records through the overwriting and the segmented ring, by a producer without the GIL (tests/stress).
 hostile 100,000 hostile connections to one simulated gateway, whose well-behaved client must notice nothing.
+orders  random lives of orders with faults against the simulated gateway (tools/histories.py), for ``--minutes``, or
+        until 100,000 of them are through.
 
 A part that finds something says what, and the exit code is 1.
 """
@@ -29,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 CONTRACTS: Final = 1000
+HISTORIES: Final = 100_000
 TICKS_PER_S: Final = 200
 CYCLE: Final = 1000
 """A contract's ticks count up to this and begin again."""
@@ -182,7 +185,24 @@ def hostile(minutes: float, version: int) -> list[str]:
     return [f"hostile_clients ended with {done.returncode}"] if done.returncode else []
 
 
-PARTS: Final[dict[str, Callable[[float, int], list[str]]]] = {"flow": flow, "rings": rings, "hostile": hostile}
+def orders(minutes: float, version: int) -> list[str]:
+    """Histories by the hundred, each hundred with seeds of its own."""
+    from tools.histories import run_many
+
+    end, done, failures = time.monotonic() + minutes * 60, 0, list[str]()
+    while done < HISTORIES and not failures and time.monotonic() < end:
+        failures, _ = run_many(100, 1_000_000 + done)
+        done += 100
+    print(f"orders: {done} histories", flush=True)
+    return failures
+
+
+PARTS: Final[dict[str, Callable[[float, int], list[str]]]] = {
+    "flow": flow,
+    "orders": orders,
+    "rings": rings,
+    "hostile": hostile,
+}
 
 
 def main() -> int:

@@ -87,6 +87,7 @@ class Intake:
         self.wants_refresh = False
         self._look_up_until_ns = 0  # while one is under way no other is wanted
         self._unread = 0
+        self._executions_ended = False
         self.notices: list[tuple[int, str]] = []
         self.last_message = ""
         self.bad = 0
@@ -100,6 +101,7 @@ class Intake:
         """Open orders, executions and completed orders are about to be asked for, in this order."""
         self._look_up_until_ns = now_ns + _LOOK_UP_NS
         self._unread = self.table.unread
+        self._executions_ended = False
         self.table.begin_snapshot()
 
     def _doubts(self, view: OrderView | None, now_ns: int) -> None:
@@ -183,10 +185,13 @@ class Intake:
         for view in self.table.end_snapshot(now_ns):
             self._doubts(view, now_ns)
 
+    def _on_ExecDetailsEnd(self, message: incoming.ExecDetailsEnd, now_ns: int) -> None:
+        self._executions_ended = True
+
     def _on_CompletedOrdersEnd(self, message: incoming.CompletedOrdersEnd, now_ns: int) -> None:
         if self._look_up_until_ns:
             self._look_up_until_ns = 0
-            if self.table.unread == self._unread:
+            if self._executions_ended and self.table.unread == self._unread:
                 self.table.on_looked_up(now_ns)
 
     def _on_CompletedOrder(self, message: incoming.CompletedOrder, now_ns: int) -> None:

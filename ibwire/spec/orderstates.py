@@ -349,7 +349,7 @@ EXPIRED              .!    EXP  EXP  EXP  EXP  EXP  CAN  EXP  .!   EXP   .     .
 CANCEL_REFUSED       .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
 NOT_FOUND            .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
 UNDECIDED            .     UNC  UNC  .    .    .    UNC  UNC  .    .     .     .     UNC  .
-PLACE                SEN   SEN  .    .    MOD  MOD  .    .    .!   SEN!  SEN   SEN!  MOD  .
+PLACE                SEN   SEN  .    .    MOD  MOD  .    .    .!   SEN!  SEN   SEN!  SEN  .
 PLACE_UNTRANSMITTED  UNT   .    .!   .!   .!   .!   .!   .!   .!   UNT!  UNT   UNT!  .!   .
 MODIFY_ACCEPTED      .     .    .    .    .    .    .    RES  .    .     .     .     .    .
 CANCEL_REQUEST       .!    CXL  CXL  CXL  CXL  CXL  .    CXL  .    .     .     .     CXL  .

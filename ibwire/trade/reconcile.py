@@ -157,7 +157,10 @@ class Reconcile:
 
     @property
     def complete(self) -> bool:
-        """Done, and every question was answered to its end marker, in messages that could be read."""
+        """Done, and every question was answered to its end marker, in messages that could be read.
+
+        If not, begin another one after a while: executions may be missing of orders that look ended.
+        """
         return self.done and not self._unanswered and self._table.unread == self._unread
 
     # -- the four verbs ------------------------------------------------------------------------------------------------

@@ -169,3 +169,12 @@ def test_pending_cancel_after_a_refused_cancel_is_doubtful() -> None:
     assert view.is_live
     table.on_order_status(order_status(7, "PendingCancel"), 5 * MS)
     assert view.is_uncertain
+
+
+def test_a_modify_of_an_inactive_order_claims_no_life() -> None:
+    table, view = placed()
+    table.on_order_status(order_status(7, "Inactive"), MS)
+    table.on_place(7, stock(), order(150), 2 * MS)
+    assert (view.state, view.is_live, view.may_fill) == (State.SENT, False, True)
+    table.on_error(7, 110, "no", 3 * MS)
+    assert not view.is_live
