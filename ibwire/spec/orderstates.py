@@ -196,6 +196,7 @@ class Flag(IntFlag):
     BLIND = 1 << 11  # a message about it could not be read
     NEEDS_QUERY = 1 << 12
     HELD = 1 << 13  # placed by somebody else, or in an earlier life of this program
+    UNNAMED = 1 << 14  # the gateway's list of executions lacks one of its: it may have been busted
     # -- with the event
     FILLS = 1 << 16  # its executed quantity is above zero
     SETTLED = 1 << 17  # the status stands in a completedOrder: a record, no answer
@@ -429,6 +430,10 @@ OTHER_STATUS         any     -                          -            OTHER_STATU
 
 EXECUTION            REJ     -                          -            EXECUTION           SEEN_LIVE+DOUBT  -
 EXECUTION            any     -                          -            EXECUTION           SEEN_LIVE        -
+EXECUTION_FULL       SHUT    BLIND                      -            WARNING             SEEN_LIVE+QUERY  -
+EXECUTION_FULL       SHUT    UNNAMED                    -            WARNING             SEEN_LIVE+QUERY  -
+EXECUTION_FULL       any     BLIND                      -            CONTRADICTED        LIFE+DOUBT+QUERY -
+EXECUTION_FULL       any     UNNAMED                    -            CONTRADICTED        LIFE+DOUBT+QUERY -
 EXECUTION_FULL       any     -                          -            EXECUTION_FULL      SEEN_LIVE        -
 EXECUTION_REDUCED    any     TOLD_FILLED                -            WARNING             SEEN_LIVE        -
 EXECUTION_REDUCED    any     -                          -            EXECUTION_REDUCED   SEEN_LIVE        -

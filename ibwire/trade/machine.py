@@ -50,6 +50,7 @@ __all__ = [
 _MS: Final = 1_000_000
 # Plain integers: operators of Flag make an object each.
 _FILLS, _DOUBT, _BLIND = int(Flag.FILLS), int(Flag.DOUBT), int(Flag.BLIND)
+_FILLS_IN_DOUBT: Final = int(Flag.BLIND | Flag.UNNAMED)
 _NEEDS_QUERY, _TOLD_FILLED = int(Flag.NEEDS_QUERY), int(Flag.TOLD_FILLED)
 _LEGALITY_NOTE: Final = ("", "", "a step back", "out of place")
 # Terms whose values in an openOrder show that a modify took effect; "modified" is no status on the wire.
@@ -150,7 +151,7 @@ def settle_quantity(view: OrderView, now_ns: int) -> None:
     """The total may have become known, or smaller, after the executions came: look again."""
     if view.confirmed_filled > 0 and view.state is not State.FILLED:
         event = quantity_event(view, ZERO)
-        if event is Event.EXECUTION_FULL:
+        if event is Event.EXECUTION_FULL and not view.flags & _FILLS_IN_DOUBT:
             move(view, event, now_ns)
             append(view, now_ns, "Filled", f"DONE {view.summary()}", "by executions", "execution")
 

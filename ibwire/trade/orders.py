@@ -9,7 +9,7 @@ One owner thread calls the ``on_`` methods; views may be read from any.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from ibwire.spec.errorcodes import ORDER_ONLY, OrderEffect, lookup, order_effect
@@ -34,6 +34,7 @@ from ibwire.trade.view import OrderView, plain
 
 __all__ = ["OrderTable"]
 
+_UNNAMED: Final = int(Flag.UNNAMED)
 _DIALECT_NAME: Final = {"proto": "protobuf"}
 
 
@@ -388,7 +389,14 @@ class OrderTable:
         """Open orders, executions and completed orders were all answered. Returns what is still not known."""
         for view in self.graph:
             move(view, Event.LOOKED_UP, now_ns)
+            settle_quantity(view, now_ns)
         return self.uncertain()
+
+    def on_executions_listed(self, unnamed: Collection[OrderView]) -> None:
+        """The list of executions came to its end; it lacks some of these orders, so their sum ends none of them."""
+        lacking = {id(view) for view in unnamed}
+        for view in self.graph:
+            view.flags = view.flags & ~_UNNAMED | (_UNNAMED if id(view) in lacking else 0)
 
     # -- identity --------------------------------------------------------------------------------------------------
 

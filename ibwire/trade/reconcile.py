@@ -220,6 +220,7 @@ class Reconcile:
             day = self._day or max(named, default="")
             missing = [(view, fill) for view, fill in self._fills_then if fill.base not in heard]
             self._unnamed = [(view, fill.exec_id) for view, fill in missing if day and fill.time[:8] == day]
+            self._table.on_executions_listed([view for view, _ in self._unnamed])
 
     def _finish(self, now_ns: int) -> None:
         self.done = True
@@ -239,7 +240,7 @@ class Reconcile:
             else:
                 self._compare(view, before)
         for view, exec_id in self._unnamed:
-            done = "still counted: it may have been busted, look in TWS"
+            done = "still counted, but ends nothing: it may have been busted, look in TWS"
             self._add(Kind.MISSING_THERE, view, f"execution {exec_id}", "not in the list of the day", done)
         for shared in self._table.graph.shared_references():
             self._is_shared(shared)

@@ -218,3 +218,31 @@ def test_an_answer_that_could_not_be_read_settles_nothing() -> None:
     assert (plan.done, plan.complete) == (True, False)
     assert Kind.NOT_ANSWERED in [kind for kind, _ in kinds(plan)]
     assert views[0].needs_query
+
+
+def test_executions_that_may_have_been_busted_end_no_order() -> None:
+    """A bust that could not be read: our sum reaches the total, and the order works on."""
+    table = OrderTable(CLIENT)
+    view = table.on_place(1, stock(), order(), 0)
+    first = execution(1, "a.01.01", 60, 1.5, permId=PERM + 1)
+    table.on_execution(first, 1)
+    table.on_undecodable(1, "broken", 2)
+    table.on_execution(execution(1, "b.01.01", 40, 1.5, permId=PERM + 1), 3)
+    assert (int(view.filled), view.state) == (100, State.UNCERTAIN)
+    run(table, {Ask.OPEN_ORDERS: opened(1), Ask.EXECUTIONS: [execution(1, "b.01.01", 40, 1.5, permId=PERM + 1)]})
+    assert view.is_live
+    table.on_execution(execution(1, "c.01.01", 1, 1.5, permId=PERM + 1), 5)
+    assert not view.is_done
+    table.on_order_status(order_status(1, "Filled", 100, 0, permId=PERM + 1), 6)
+    assert view.is_filled
+
+
+def test_a_look_up_that_finds_every_execution_ends_by_them() -> None:
+    table = OrderTable(CLIENT)
+    view = table.on_place(1, stock(), order(), 0)
+    fill = execution(1, "a.01.01", 100, 1.5, permId=PERM + 1)
+    table.on_undecodable(1, "broken", 2)
+    table.on_execution(fill, 3)
+    assert view.is_uncertain
+    run(table, {Ask.EXECUTIONS: [fill]})
+    assert view.is_filled
