@@ -12,7 +12,7 @@ from ibwire.errors import ProtocolError, UnsupportedByServer
 from ibwire.spec import versions as V
 from ibwire.spec.model import Direction, Row
 from ibwire.spec.registry import INCOMING, OUTGOING
-from ibwire.wire import impl
+from ibwire.wire import flat, impl
 from ibwire.wire.plan import (
     SENTINEL,
     Dialect,
@@ -101,6 +101,8 @@ class Codec:
         self._make = make or _default_make(Direction.INCOMING if client else Direction.OUTGOING)
         self._decoders: dict[int, tuple[Plan, Callable[..., tuple[list[Any], int]]] | None] = {}
         self._encoders: dict[tuple[str, Dialect], tuple[Plan, Callable[..., None]]] = {}
+        # Class -> its short way, None where it has none.
+        self._flat: dict[type[Any], flat.Encode | None] = {}
         self.counts: Counter[str] = Counter()
 
     # ------------------------------------------------------------------ decode
@@ -194,10 +196,37 @@ class Codec:
         UnsupportedByServer : code 503, the peer's version cannot carry the message or a value that is set.
         RequestError : a value is missing, of the wrong kind or out of range.
         """
-        row = self._encode_rows.get(type(message).__name__)
+        kind = type(message)
+        if dialect is None:
+            try:
+                short = self._flat[kind]
+            except KeyError:
+                short = self._flat[kind] = self._short_way(kind)
+            if short is not None:
+                try:
+                    return short(message)
+                except AttributeError:
+                    pass  # an older class, or an object that is None
+        row = self._encode_rows.get(kind.__name__)
         if row is None:
-            raise TypeError(f"{type(message).__name__} is not a message that a {self.role.value} sends")
+            raise TypeError(f"{kind.__name__} is not a message that a {self.role.value} sends")
         return self.encode_row(row, message, Dialect(dialect) if dialect is not None else None)
+
+    def is_short(self, kind: type[Any]) -> bool:
+        """Whether messages of a class that was encoded before go the short way."""
+        return self._flat.get(kind) is not None
+
+    def _short_way(self, kind: type[Any]) -> flat.Encode | None:
+        """The way without registers; what a client sends is checked value by value and has none."""
+        row = self._encode_rows.get(kind.__name__)
+        if row is None or row.since > self.server_version or self.role is Role.CLIENT:
+            return None
+        use = self.dialect_of(row)
+        return flat.encoder(self._encoder(row, use)[0], self._head(row, use))
+
+    def _head(self, row: Row, dialect: Dialect) -> bytes:
+        wire_id = row.id + PROTO_OFFSET if dialect is Dialect.PROTO else row.id
+        return wire_id.to_bytes(4, "big") if self._raw_ids else b"%d\0" % wire_id
 
     def encode_row(self, row: Row, message: Any, dialect: Dialect | None = None) -> bytes:
         """As :meth:`encode`, for an object with the row's fields as attributes."""
@@ -213,9 +242,7 @@ class Codec:
                 value = regs[check.reg]
                 if value != check.default and value is not None and not _is_sentinel(shape, check.reg, value):
                     raise UnsupportedByServer(f"{row.name}.{check.name}", check.gate, self.server_version)
-        out = bytearray()
-        wire_id = row.id + PROTO_OFFSET if use is Dialect.PROTO else row.id
-        out += wire_id.to_bytes(4, "big") if self._raw_ids else b"%d\0" % wire_id
+        out = bytearray(self._head(row, use))
         run(plan, regs, out, _element)
         return bytes(out)
 

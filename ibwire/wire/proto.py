@@ -278,9 +278,13 @@ def _write(table: ProtoTable, regs: list[Any], out: bytearray, name: str, flatte
         elif code is ProtoCode.LIST:
             _write_list(op, regs[op.reg] or (), out, name)
         else:
-            value = regs[op.reg]
-            if _sends(op, value):
-                _scalar(op, code, value, out, name, number)
+            write_scalar(op, regs[op.reg], out, name, number)
+
+
+def write_scalar(op: ProtoOp, value: Any, out: bytearray, name: str, number: int) -> None:
+    """Append one scalar field, or nothing where its value is not sent. Raises RequestError."""
+    if _sends(op, value):
+        _scalar(op, op.code, value, out, name, number)
 
 
 def _write_elements(op: ProtoOp, elements: Any, out: bytearray, name: str, flatten: Any) -> None:
