@@ -16,16 +16,3 @@ cdef class Decoder:
     # Everything decoded so far is for everybody: the watermark, and one wake.
     cdef void publish(self) noexcept nogil
     cdef fail(self)
-
-
-cdef class Step:
-    # Something that follows the messages, such as a table. Called by the thread that receives, without the GIL, after
-    # each receive that completed a message: its records are in the rings, the watermark follows.
-    cdef Step following
-
-    # Market records from_head <= place < to_head are new; seq: the last message.
-    cdef void step(self, uint64_t from_head, uint64_t to_head, uint64_t seq) noexcept nogil
-    # At least once a second, if also nothing comes.
-    cdef void idle(self, int64_t now_ns) noexcept nogil
-    cdef void step_all(self, uint64_t from_head, uint64_t to_head, uint64_t seq) noexcept nogil
-    cdef void idle_all(self, int64_t now_ns) noexcept nogil

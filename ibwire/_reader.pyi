@@ -14,9 +14,6 @@ class Decoder:
     def check(self) -> None:
         """Raise why nothing more is taken, if so."""
 
-class Step:
-    """What follows the messages in the reader's thread."""
-
 @final
 class StageTimes:
     """How long the stages of a receive took, in buckets."""
@@ -53,8 +50,6 @@ class Reader:
         kernel_times: bool = False,
         times: StageTimes | None = None,
     ) -> None: ...
-    def add_step(self, step: Step) -> None:
-        """Call it after each receive, after those added before. Before the first receive only."""
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes that were received already, as if they came now. The receiving thread only."""
     def run(self) -> str:

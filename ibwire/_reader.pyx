@@ -2,9 +2,9 @@
 """The receive loop: socket to decoder, without the GIL from the first byte to the end of the connection.
 
 One thread runs it (:meth:`Reader.run`), or a program's own thread asks for one buffer at a time
-(:meth:`Reader.receive`); never both. Each receive reads both clocks once, decodes, steps what follows the messages,
-publishes and wakes. Blocking receives come back at least every IDLE_MS, so that a stop is never missed and memory that
-nobody needs is given back. Twin: ``io/reader.py``.
+(:meth:`Reader.receive`); never both. Each receive reads both clocks once, decodes, publishes (which steps the tables)
+and wakes. Blocking receives come back at least every IDLE_MS, so that a stop is never missed and memory that nobody
+needs is given back. Twin: ``io/reader.py``.
 """
 
 cimport cython
@@ -93,27 +93,6 @@ cdef class Decoder:
         """
         if self.failure:
             self.fail()
-
-
-cdef class Step:
-    """What follows the messages in the reader's thread; see the header file."""
-
-    cdef void step(self, uint64_t from_head, uint64_t to_head, uint64_t seq) noexcept nogil:
-        pass
-
-    cdef void idle(self, int64_t now_ns) noexcept nogil:
-        pass
-
-    # Each calls the next: without the GIL no reference may be held in a variable.
-    cdef void step_all(self, uint64_t from_head, uint64_t to_head, uint64_t seq) noexcept nogil:
-        self.step(from_head, to_head, seq)
-        if self.following is not None:
-            self.following.step_all(from_head, to_head, seq)
-
-    cdef void idle_all(self, int64_t now_ns) noexcept nogil:
-        self.idle(now_ns)
-        if self.following is not None:
-            self.following.idle_all(now_ns)
 
 
 # ------------------------------------------------------------------------------------------------------- times
@@ -208,7 +187,6 @@ cdef class Reader:
     cdef LogRing control
     cdef EveryRing every
     cdef StageTimes stages
-    cdef Step steps
     cdef uint8_t *buffer
     cdef size_t room
     cdef bint spin
@@ -228,6 +206,7 @@ cdef class Reader:
         self.hot = region.hot
         self.orders, self.control, self.every, self.stages = orders, control, every, times
         self.spin = spin
+        region.timed = times is not None
         self.room = <size_t>buffer_bytes
         self.buffer = <uint8_t *>calloc(self.room + SLACK, 1)
         if self.buffer is NULL:
@@ -251,16 +230,6 @@ cdef class Reader:
     def kernel_times(self):
         """True when the kernel stamps what comes."""
         return self.stamps
-
-    def add_step(self, Step step not None):
-        """Call it after each receive, after those added before. Before the first receive only."""
-        cdef Step last = self.steps
-        if last is None:
-            self.steps = step
-            return
-        while last.following is not None:
-            last = last.following
-        last.following = step
 
     def feed(self, data not None):
         """Take bytes that were received already, as if they came now. The receiving thread only."""
@@ -423,8 +392,7 @@ cdef class Reader:
         cdef int64_t offset = ibw_wall_ns() - now
         cdef int64_t recv_ns = now
         cdef uint64_t seq = self.decoder.seq
-        cdef uint64_t head = hot.market_head
-        cdef int64_t decoded = 0, stepped = 0
+        cdef int64_t decoded = 0
         if stamp:
             recv_ns = stamp - offset
             if recv_ns < self.last_ns:  # a wall clock that was set back must not turn the order round
@@ -439,14 +407,10 @@ cdef class Reader:
             decoded = ibw_now_ns()
             self.stages.add(T_DECODE, decoded - now)
         if self.decoder.seq != seq or self.decoder.failure:
-            if self.steps is not None:
-                self.steps.step_all(head, hot.market_head, self.decoder.seq)
-            if self.stages is not None:
-                stepped = ibw_now_ns()
-                self.stages.add(T_STEP, stepped - decoded)
             self.decoder.publish()
             if self.stages is not None:
-                self.stages.add(T_PUBLISH, ibw_now_ns() - stepped)
+                self.stages.add(T_STEP, self.region.step_ns)  # a part of the publication
+                self.stages.add(T_PUBLISH, ibw_now_ns() - decoded - self.region.step_ns)
             if self.decoder.failure:
                 self.reason_code = FAILED
         if now - self.tidied_ns > TIDY_NS:
@@ -470,5 +434,5 @@ cdef class Reader:
             segments += self.every.log.taken
             ibw_store_relaxed(&self.region.counts.evicted, self.every.log.evicted // 64)
         ibw_store_relaxed(&self.region.counts.segments, segments)
-        if self.steps is not None:
-            self.steps.idle_all(now)
+        if self.region.stepper is not None:
+            self.region.stepper.idle(now)

@@ -132,6 +132,8 @@ cdef class Stepper:
     # What looks at what was newly published: the live tables, the tracker. The producer calls it with each publication,
     # in its own thread and without the GIL, before it raises the watermark to `seq`; `head` is market_head.
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil
+    # A reader calls this in the same thread, about twice a second, also while nothing comes.
+    cdef void idle(self, int64_t now_ns) noexcept nogil
 
 
 cdef class Region:
@@ -151,6 +153,8 @@ cdef class Region:
     cdef uint64_t tape_next    # bytes of the tape written; the producer's. Published with the watermark
     cdef uint64_t tape_entries
     cdef Stepper stepper       # or None; set before the producer runs
+    cdef bint timed            # the producer wants to know how long the stepper took
+    cdef int64_t step_ns       # in the last publication
 
     cdef place(self)
 

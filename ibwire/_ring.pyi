@@ -194,6 +194,15 @@ class Stepper:
     def __init__(self) -> None: ...
 
 @final
+class StepCount(Stepper):
+    """Counts how often it was called, for tests."""
+
+    steps: int
+    idles: int
+    head: int
+    seq: int
+
+@final
 class StepBoth(Stepper):
     """Two steppers, one after the other."""
 

@@ -82,6 +82,9 @@ cdef class Stepper:
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
         pass
 
+    cdef void idle(self, int64_t now_ns) noexcept nogil:
+        pass
+
 
 @cython.final
 cdef class StepBoth(Stepper):
@@ -96,6 +99,27 @@ cdef class StepBoth(Stepper):
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
         self.first.step(head, seq)
         self.second.step(head, seq)
+
+    cdef void idle(self, int64_t now_ns) noexcept nogil:
+        self.first.idle(now_ns)
+        self.second.idle(now_ns)
+
+
+@cython.final
+cdef class StepCount(Stepper):
+    """Counts how often it was called, for tests: ``steps``, ``idles``, and the last ``head`` and ``seq``."""
+
+    cdef readonly uint64_t steps
+    cdef readonly uint64_t idles
+    cdef readonly uint64_t head
+    cdef readonly uint64_t seq
+
+    cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
+        self.steps += 1
+        self.head, self.seq = head, seq
+
+    cdef void idle(self, int64_t now_ns) noexcept nogil:
+        self.idles += 1
 
 
 # ------------------------------------------------------------------------------------------------------ region
@@ -303,8 +327,11 @@ cdef uint8_t *address_of(memory, uint64_t need, bint writable) except NULL:
 
 
 cdef void region_publish(Region region, uint64_t seq) noexcept nogil:
+    cdef int64_t begin = ibw_now_ns() if region.timed else 0
     if region.stepper is not None:
         region.stepper.step(region.hot.market_head, seq)
+        if region.timed:
+            region.step_ns = ibw_now_ns() - begin
     if region.tape_next != region.hot.tape_head:  # with the tables, which were stepped before: never ahead of them
         ibw_store_relaxed(&region.hot.tape_count, region.tape_entries)
         ibw_store_release(&region.hot.tape_head, region.tape_next)  # the entries are visible before the head

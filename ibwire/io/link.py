@@ -14,13 +14,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from ibwire.errors import ConfigError, ConnectError, ProtocolError, SessionLost, WaitTimeout, WrongThread
+from ibwire.errors import ConnectError, ProtocolError, SessionLost, WaitTimeout, WrongThread
 from ibwire.io import life, shm, transport
 from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
 from ibwire.io.metrics import COUNTS, Metrics, by_name_of, histograms
 from ibwire.io.opening import MARKETS, MODES, check_choice, check_sizes, handshake
-from ibwire.io.reader import BUFFER_BYTES, CompiledReader, End, Ending, Receiving, make_reader
+from ibwire.io.reader import BUFFER_BYTES, End, Ending, Receiving, make_reader
 from ibwire.io.rings import make_rings
 from ibwire.io.wait import Bell, InlineBell, RegionBell, Waits, WakeFd, check_how
 from ibwire.io.writer import InlineWriter, Writer
@@ -368,12 +368,6 @@ class Link:
     def adopt(self) -> None:
         """Inline: this thread receives and sends from now on. The caller knows that the old one is done with it."""
         self._owner = threading.get_ident()
-
-    def add_step(self, step: Any) -> None:
-        """Call a compiled ``_reader.Step`` after each receive, in its thread, without the GIL. Before :meth:`start`."""
-        if self._started or not isinstance(self._reader, CompiledReader):
-            raise ConfigError("steps are for the compiled reader, before it starts")
-        self._reader.add_step(step)
 
     def metrics(self) -> Metrics:
         """The counts at this moment. Any thread."""

@@ -312,10 +312,6 @@ class CompiledReader(Reader):
             times=self.times,
         )
 
-    def add_step(self, step: Any) -> None:
-        """Call a compiled ``Step`` after each receive. Before the first one."""
-        self._inner.add_step(step)
-
     def stop(self) -> None:
         self._inner.stop()
         super().stop()

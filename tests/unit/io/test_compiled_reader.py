@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ibwire import _ring
 from ibwire.errors import ConfigError, ConsumerTooSlow, ProtocolError, SessionLost
 from ibwire.io import clock, transport
 from ibwire.io.reader import CompiledReader, End, Ending, Reader, Receiving, make_reader
@@ -315,7 +316,7 @@ def test_stages_are_timed_where_asked_for() -> None:
         "dispatch": False,
     }
     other = Running()
-    assert other.reader.times is None
+    assert other.reader.times is None and sum(times.buckets("step")) == sum(times.buckets("publish"))
     other.ours.close()
     other.theirs.close()
 
@@ -330,6 +331,20 @@ def test_memory_is_given_back_while_nothing_comes() -> None:
     assert held > 3 << 20
     # Only the reader gives segments back, and nothing wakes it now.
     assert _soon(lambda: run.orders.held_bytes <= 2 << 20)
+    run.reader.stop()
+    run.ended()
+
+
+def test_what_steps_with_a_publication_is_told_when_nothing_comes() -> None:
+    run = Running(timers=True)
+    counted = _ring.StepCount()
+    run.market.region.step_with(_ring.StepBoth(_ring.Stepper(), counted))
+    run.start()
+    run.theirs.sendall(TICK * 3)
+    run.wait(3)
+    assert counted.steps >= 1 and (counted.head, counted.seq) == (3, 3)
+    before = counted.idles
+    assert _soon(lambda: counted.idles >= before + 2)  # about twice a second
     run.reader.stop()
     run.ended()
 
