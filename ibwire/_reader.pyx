@@ -27,6 +27,7 @@ from ibwire._ring cimport (
     ibw_store32_seq,
     ibw_store_relaxed,
     ibw_wall_ns,
+    region_ring,
 )
 
 cdef extern from "_receive.h" nogil:
@@ -193,6 +194,7 @@ cdef class Reader:
     cdef bint stamps
     cdef uint32_t stopping
     cdef int64_t tidied_ns
+    cdef uint64_t evicted      # when it was last told
     cdef int64_t last_ns       # time of the newest records
     cdef int reason_code
     cdef int error_code
@@ -433,6 +435,9 @@ cdef class Reader:
             self.every.log.tidy()
             segments += self.every.log.taken
             ibw_store_relaxed(&self.region.counts.evicted, self.every.log.evicted // 64)
+            if self.every.log.evicted != self.evicted:  # told by who waits for entries only
+                self.evicted = self.every.log.evicted
+                region_ring(self.region)
         ibw_store_relaxed(&self.region.counts.segments, segments)
         if self.region.stepper is not None:
             self.region.stepper.idle(now)

@@ -44,7 +44,7 @@ cdef extern from "_wait.h" nogil:
 
 
 cdef enum:
-    LAYOUT_VERSION = 1
+    LAYOUT_VERSION = 2
     PAGE_BYTES = 4096
     MAX_KINDS = 456        # message ids: text below 200, protobuf from 200 on
     MAX_FDS = 64
@@ -82,7 +82,8 @@ cdef struct HotPage:
     uint64_t wall_offset       # wall clock minus monotonic, ns, as int64; renewed at each receive
     uint64_t receive_ns        # monotonic time of the newest receive
     uint64_t rings             # publications, and other reasons to look; what waiters wait for
-    uint64_t[4] pad0
+    uint64_t entries           # those with entries for the order or control ring, and the other reasons; or this
+    uint64_t[3] pad0
     uint64_t market_head       # market records published
     uint64_t[7] pad1
     uint64_t market_reserved   # market records that the producer may be writing; never below market_head
@@ -118,9 +119,14 @@ cdef struct Counters:
     uint64_t[12] spare
     uint64_t[456] kinds        # messages by wire id (MAX_KINDS)
 
+cdef struct Sleepers:
+    uint32_t wake_seq          # moves with each wake
+    uint32_t asleep            # somebody may be; set by who is about to sleep, taken back by who wakes
+    uint32_t[14] pad
+
 cdef struct WaitPage:
-    uint32_t wake_seq          # moves with each publication that found somebody waiting
-    uint32_t waiters
+    Sleepers rings             # who waits for any publication
+    Sleepers entries           # who waits for one with entries
 
 cdef struct FdSlot:
     int fd                     # written to; -1: free
@@ -134,6 +140,9 @@ cdef class Stepper:
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil
     # A reader calls this in the same thread, about twice a second, also while nothing comes.
     cdef void idle(self, int64_t now_ns) noexcept nogil
+
+
+cdef class LogRing
 
 
 cdef class Region:
@@ -155,6 +164,9 @@ cdef class Region:
     cdef Stepper stepper       # or None; set before the producer runs
     cdef bint timed            # the producer wants to know how long the stepper took
     cdef int64_t step_ns       # in the last publication
+    cdef LogRing log1          # the lossless rings, where they were given: a publication that follows an entry
+    cdef LogRing log2          # of these wakes who waits for entries. Without them each one does
+    cdef uint64_t logged       # their entries at the last publication
 
     cdef place(self)
 

@@ -18,6 +18,7 @@ class Region:
     is_owner: bool
     watermark: int
     count: int
+    entry_count: int
     def __init__(
         self,
         market_capacity: int = 65536,
@@ -40,13 +41,17 @@ class Region:
     @staticmethod
     def attached(memory: Any, wait_memory: Any) -> Region:
         """The region that another process made, looked at; nothing of it is written but the wait page."""
+    def follow(self, first: LogRing, second: LogRing) -> None:
+        """The lossless rings of the session, so that waits may be for their entries only. Before the producer runs."""
     def step_with(self, stepper: Stepper | None) -> None:
         """Run that with each publication; None: nothing. Before the producer runs."""
     def publish(self, seq: int) -> None:
         """Everything up to ``seq`` is in its rings: say so, and wake who waits. Producer only."""
     def ring(self) -> None:
         """Wake who waits, without anything new. Any thread of the owner."""
-    def wait(self, seen: int, timeout_ms: float | None = None, how: str = "block") -> bool:
+    def wait(
+        self, seen: int, timeout_ms: float | None = None, how: str = "block", only_entries: bool = False
+    ) -> bool:
         """Wait, without the GIL, until :attr:`count` is no longer ``seen``. False when the time was up first."""
     def add_fd(self, fd: int, read_fd: int = -1) -> int:
         """Write to that eventfd with the first publication after each :meth:`clear_fd`. Returns its slot."""

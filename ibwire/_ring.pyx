@@ -236,6 +236,16 @@ cdef class Region:
         with nogil:
             region_ring(self)
 
+    @property
+    def entry_count(self):
+        """As :attr:`count`, without the publications that brought only market records; for ``wait(only_entries=True)``."""
+        return ibw_load_acquire(&self.hot.entries)
+
+    def follow(self, LogRing first, LogRing second):
+        """The lossless rings of the session, so that waits may be for their entries only. Before the producer runs."""
+        self.log1, self.log2 = first, second
+        self.logged = logged(self)
+
     def step_with(self, Stepper stepper):
         """Run that with each publication; None: nothing. Before the producer runs."""
         self.stepper = stepper
@@ -244,13 +254,14 @@ cdef class Region:
         """Everything up to ``seq`` is in its rings: say so, and wake who waits. Producer only."""
         region_publish(self, seq)
 
-    def wait(self, uint64_t seen, timeout_ms=None, str how="block"):
+    def wait(self, uint64_t seen, timeout_ms=None, str how="block", bint only_entries=False):
         """Wait, without the GIL, until :attr:`count` is no longer ``seen``. Read it first, then look at the rings.
 
         Parameters
         ----------
         timeout_ms : None for no limit.
         how : ``spin`` (a core, nanoseconds), ``yield`` (a core that others may have), ``block`` (microseconds).
+        only_entries : ``seen`` is of :attr:`entry_count`, and publications of market records alone wake nobody.
 
         Returns
         -------
@@ -263,6 +274,8 @@ cdef class Region:
             raise _error("ConfigError", f"how is {how!r}", "it may be spin, yield or block")
         cdef int64_t end = 0, now, left
         cdef bint limited = timeout_ms is not None, found
+        cdef uint64_t *count = &self.hot.entries if only_entries else &self.hot.rings
+        cdef Sleepers *sleepers = &self.waits.entries if only_entries else &self.waits.rings
         now = ibw_now_ns()
         if limited:
             end = now + <int64_t>(<double>timeout_ms * 1e6)
@@ -271,7 +284,7 @@ cdef class Region:
             if limited and end - now < left:
                 left = end - now
             with nogil:
-                found = wait_slice(self, seen, left if left > 0 else 0, kind)
+                found = wait_slice(count, sleepers, seen, left if left > 0 else 0, kind)
             if found:
                 return True
             PyErr_CheckSignals()
@@ -337,20 +350,46 @@ cdef void region_publish(Region region, uint64_t seq) noexcept nogil:
         ibw_store_release(&region.hot.tape_head, region.tape_next)  # the entries are visible before the head
         ibw_store_release(&region.hot.tape_counted, region.tape_entries)
     ibw_store_release(&region.hot.watermark, seq)  # every record below it is visible first
-    region_ring(region)
+    cdef uint64_t entries = logged(region)
+    tell(region, region.log1 is None or entries != region.logged)
+    region.logged = entries
+
+
+cdef uint64_t logged(Region region) noexcept nogil:
+    # Entries of the lossless rings so far. Producer only.
+    cdef uint64_t entries = 0
+    if region.log1 is not None:
+        entries = region.log1.entries
+    if region.log2 is not None:
+        entries += region.log2.entries
+    return entries
+
+
+cdef void wake(Region region, Sleepers *sleepers) noexcept nogil:
+    # The mark is taken back before the number moves: who sleeps on the new number marks itself again. One whose process
+    # was killed in its sleep has left a mark that costs one call, not one with each publication.
+    if ibw_load32_relaxed(&sleepers.asleep) and ibw_swap32_seq(&sleepers.asleep, 0):
+        ibw_add32_seq(&sleepers.wake_seq, 1)
+        ibw_store_relaxed(&region.counts.wakes, region.counts.wakes + 1)
+        ibw_futex_wake_all(&sleepers.wake_seq)
 
 
 cdef void region_ring(Region region) noexcept nogil:
-    # Any thread: the producer with each publication, others when something else is to be looked at (the end).
+    # Any thread of the owner, when something else is to be looked at (the end).
+    tell(region, True)
+
+
+cdef void tell(Region region, bint entries) noexcept nogil:
     cdef uint32_t i
     cdef uint64_t one = 1
-    # The count is out before the waiters are looked at; a waiter counts itself before it looks at the count.
+    # The counts are out before the marks are looked at; who sleeps marks itself before it looks at its count.
+    if entries:
+        ibw_add_seq(&region.hot.entries, 1)
     ibw_add_seq(&region.hot.rings, 1)
     ibw_fence_seq()
-    if ibw_load32_relaxed(&region.waits.waiters):
-        ibw_add32_seq(&region.waits.wake_seq, 1)
-        ibw_store_relaxed(&region.counts.wakes, region.counts.wakes + 1)
-        ibw_futex_wake_all(&region.waits.wake_seq)
+    wake(region, &region.waits.rings)
+    if entries:
+        wake(region, &region.waits.entries)
     for i in range(region.fds_used):
         if region.fds[i].fd >= 0 and not ibw_load32_relaxed(&region.fds[i].signalled):
             if not ibw_swap32_seq(&region.fds[i].signalled, 1):  # of several ringers one writes
@@ -359,31 +398,35 @@ cdef void region_ring(Region region) noexcept nogil:
 
 cdef bint region_wait(Region region, uint64_t seen, int64_t ns) noexcept nogil:
     # Sleep until `rings` is no longer `seen`, at most ns; True when it is.
+    return sleep(&region.hot.rings, &region.waits.rings, seen, ns)
+
+
+cdef bint sleep(uint64_t *count, Sleepers *sleepers, uint64_t seen, int64_t ns) noexcept nogil:
+    # Sleep until the count is no longer `seen`, at most ns; True when it is.
     cdef uint32_t word
-    if ibw_load_acquire(&region.hot.rings) != seen:
+    if ibw_load_acquire(count) != seen:
         return True
     if ns <= 0:
         return False
-    ibw_add32_seq(&region.waits.waiters, 1)
+    word = ibw_load32_acquire(&sleepers.wake_seq)  # before the mark: who takes the mark back moves it after that
+    ibw_store32_seq(&sleepers.asleep, 1)
     ibw_fence_seq()
-    word = ibw_load32_acquire(&region.waits.wake_seq)
-    if ibw_load_acquire(&region.hot.rings) == seen:
-        ibw_futex_wait(&region.waits.wake_seq, word, ns)
-    ibw_add32_seq(&region.waits.waiters, <uint32_t>-1)
-    return ibw_load_acquire(&region.hot.rings) != seen
+    if ibw_load_acquire(count) == seen:
+        ibw_futex_wait(&sleepers.wake_seq, word, ns)
+    return ibw_load_acquire(count) != seen
 
 
-cdef bint wait_slice(Region region, uint64_t seen, int64_t ns, int kind) noexcept nogil:
+cdef bint wait_slice(uint64_t *count, Sleepers *sleepers, uint64_t seen, int64_t ns, int kind) noexcept nogil:
     cdef int64_t end
     cdef int i
     if kind == 2:
-        return region_wait(region, seen, ns)
-    if ibw_load_acquire(&region.hot.rings) != seen:
+        return sleep(count, sleepers, seen, ns)
+    if ibw_load_acquire(count) != seen:
         return True
     end = ibw_now_ns() + ns
     while True:
         for i in range(64):
-            if ibw_load_acquire(&region.hot.rings) != seen:
+            if ibw_load_acquire(count) != seen:
                 return True
             if kind == 1:
                 ibw_yield()

@@ -17,7 +17,7 @@ class Pump:
     Parameters
     ----------
     bell
-        Rung by whoever produces.
+        Rung by whoever produces. The thread waits for order and control entries only, where the bell can tell.
     step : callable
         Consumes what there is; False when nothing more will ever come, which ends the thread.
     on_failure : callable
@@ -31,7 +31,7 @@ class Pump:
 
     def __init__(self, bell: Waits, step: Callable[[], bool], on_failure: Callable[[BaseException], None]) -> None:
         self.lock = threading.RLock()
-        self._bell, self._step, self._on_failure = bell, step, on_failure
+        self._bell, self._step, self._on_failure = bell.for_entries(), step, on_failure
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="ibwire-client", daemon=True)
 

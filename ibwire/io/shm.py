@@ -100,7 +100,7 @@ def create(
 
 
 def attach_region(name: str) -> tuple[Region, dict[str, Any]]:
-    """Map the region of that name, read-only but for the page where waiters are counted; with what its head says.
+    """Map the region of that name, read-only but for the page where sleepers mark themselves; with what its head says.
 
     Raises
     ------

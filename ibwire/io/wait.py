@@ -76,6 +76,10 @@ class Waits:
         """
         raise NotImplementedError
 
+    def for_entries(self) -> Waits:
+        """The same for who looks at order and control entries only: where it can, market records do not ring it."""
+        return self
+
     def add_fd(self, wake: WakeFd) -> int:
         """Make it readable with the first ring after each :meth:`clear_fd`. Returns its slot."""
         raise NotImplementedError
@@ -177,18 +181,23 @@ class RegionBell(Waits):
         The region that the reader publishes to.
     how : str
         How :meth:`wait` waits unless told: ``block``, ``yield`` or ``spin``.
+    only_entries : bool
+        What brings market records and no entry of the order or control ring does not count: no thread wakes for it.
     """
 
-    __slots__ = ("_generation", "_region", "how")
+    __slots__ = ("_generation", "_only_entries", "_region", "how")
 
-    def __init__(self, region: Any, how: str = "block") -> None:
-        self._region, self.how = region, check_how(how)
+    def __init__(self, region: Any, how: str = "block", *, only_entries: bool = False) -> None:
+        self._region, self.how, self._only_entries = region, check_how(how), only_entries
         self._generation = life.generation()
 
     @property
     def count(self) -> int:
         """How often something was published, or it was rung."""
-        return int(self._region.count)
+        return int(self._region.entry_count if self._only_entries else self._region.count)
+
+    def for_entries(self) -> RegionBell:
+        return RegionBell(self._region, self.how, only_entries=True)
 
     def ring(self) -> None:
         """Wake every waiter. Any thread of this process."""
@@ -203,7 +212,7 @@ class RegionBell(Waits):
         ForkedClient : in a child process, where nobody rings.
         """
         life.check(self._generation)
-        return bool(self._region.wait(seen, timeout_ms, how or self.how))
+        return bool(self._region.wait(seen, timeout_ms, how or self.how, self._only_entries))
 
     def add_fd(self, wake: WakeFd) -> int:
         return int(self._region.add_fd(wake.write_fd, wake.fd))

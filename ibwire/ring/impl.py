@@ -35,6 +35,7 @@ class CompiledDecoder(stream.StreamDecoder):
         self.server_version = server_version
         self.market, self.orders, self.control, self.every = market, orders, control, every
         self.region: Any = market.region
+        self.region.follow(orders, control)
         inner = import_module("ibwire._fastdecode").StreamDecoder
         self._codec, self._stores, self._records = Codec(server_version, Role.CLIENT), {}, records
         self.inner: Any = inner(tables(server_version, records), market, orders, control, self._record_of, every)

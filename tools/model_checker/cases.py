@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tools.model_checker.access import Scenario
 from tools.model_checker.log import log
 from tools.model_checker.rings import market, row, watermark
-from tools.model_checker.waits import descriptor, wake
+from tools.model_checker.waits import descriptor, wake, wake_healing, wake_kinds, wake_ringers
 
 
 class Mutant(NamedTuple):
@@ -36,6 +36,9 @@ CASES: dict[str, Callable[..., Scenario]] = {
     "row-mortal": partial(row, reads=(1, 0), mortal=True),
     "wake": partial(wake, messages=2, consumers=1),
     "wake-two": partial(wake, messages=1, consumers=2),
+    "wake-kinds": wake_kinds,
+    "wake-ringers": wake_ringers,
+    "wake-healing": wake_healing,
     "descriptor": partial(descriptor, messages=3),
     "descriptor-two": partial(descriptor, messages=2, consumers=2, looks=0),
 }
@@ -87,15 +90,19 @@ MUTANTS = (
     Mutant("row", "seq loaded relaxed", WEAK),
     Mutant("row", "no acquire fence", WEAK),
     Mutant("wake", "no fence in the producer", BOTH),
-    Mutant("wake", "waiters before the watermark", BOTH),
-    Mutant("wake", "counted after the check", BOTH),
+    Mutant("wake", "mark before the watermark", BOTH),
+    Mutant("wake", "marked after the check", BOTH),
+    Mutant("wake", "wake_seq after the mark", BOTH),
     Mutant("wake", "wake_seq after the check", BOTH),
+    Mutant("wake", "wake_seq before the mark", BOTH),
+    Mutant("wake-healing", "mark stays", BOTH),
     Mutant("wake", "wake_seq stays", BOTH),
     Mutant("wake", "no fence in the consumer", WEAK),
-    Mutant("wake", "no barrier in the consumer", WEAK),
+    Mutant("wake", "no barrier in the consumer", BOTH),
+    Mutant("wake", "wake_seq loaded relaxed", WEAK),
     Mutant("descriptor", "no fence in the producer", BOTH),
     Mutant("descriptor", "no fence in the consumer", BOTH),
     Mutant("descriptor", "poll before clear", BOTH),
     Mutant("descriptor", "flag cleared before the read", BOTH),
-    Mutant("descriptor", "read only if signalled", BOTH),
+    Mutant("descriptor", "flag cleared with nothing read", BOTH),
 )
