@@ -99,7 +99,6 @@ MUTANTS = (
     Mutant("wake", "wake_seq stays", BOTH),
     Mutant("wake", "no fence in the consumer", WEAK),
     Mutant("wake", "no barrier in the consumer", BOTH),
-    Mutant("wake", "wake_seq loaded relaxed", WEAK),
     Mutant("descriptor", "no fence in the producer", BOTH),
     Mutant("descriptor", "no fence in the consumer", BOTH),
     Mutant("descriptor", "poll before clear", BOTH),

@@ -72,7 +72,7 @@ def sleeper(messages: int, bug: str, kind: str = "") -> Steps:  # sleep, in a lo
         if mark <= seen:
             word = 0
             if bug not in ("wake_seq after the mark", "wake_seq after the check"):
-                word = yield load(f"wake_seq{kind}", RELAXED if bug == "wake_seq loaded relaxed" else ACQUIRE)
+                word = yield load(f"wake_seq{kind}", ACQUIRE)
             if bug != "marked after the check":
                 yield store(f"asleep{kind}", 1, RELAXED if bug == "no barrier in the consumer" else SEQ)
             if bug == "wake_seq after the mark":
