@@ -94,7 +94,7 @@ def test_a_gateway_keeps_a_record() -> None:
         ib2.orders.place(apple, limit("BUY", 1, 120.0)).wait("live")
         with pytest.raises(ConfigError, match="several clients"):
             gateway.order(1)
-        assert gateway.order(1, 2).statuses[-1] == "Submitted"
+        gateway.wait_for(lambda: gateway.order(1, 2).statuses[-1] == "Submitted")
 
 
 def test_a_rule_may_come_later() -> None:

@@ -149,7 +149,7 @@ def test_a_client_that_nobody_closes_does_not_keep_the_program() -> None:
 def test_a_fork_in_the_middle_of_a_flood(mode: str, market: str) -> None:
     program = textwrap.dedent(OPEN) + textwrap.dedent("""
         cursor = link.cursor()
-        assert link.poll(10_000) > 0 and len(cursor.poll_bytes())
+        assert link.poll(10_000) > 0 and cursor.wait(10) and len(cursor.poll_bytes())
         pids = []
         for _ in range(5):
             pid = os.fork()

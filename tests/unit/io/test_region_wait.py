@@ -103,7 +103,7 @@ def test_sleepers_of_both_kinds_are_woken_by_what_concerns_both() -> None:
     for _ in range(200):
         found: list[bool] = []
         waiters = [
-            threading.Thread(target=lambda b=bell, seen=bell.count: found.append(b.wait(seen, LONG_MS)))
+            threading.Thread(target=lambda b=bell, seen=bell.count, out=found: out.append(b.wait(seen, LONG_MS)))
             for bell in (every, every, entries, entries)
         ]
         for waiter in waiters:
