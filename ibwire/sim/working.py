@@ -249,8 +249,7 @@ class WorkingOrder:
         """Return the average fill price, 0 before the first fill."""
         if not self.filled_units:
             return ZERO
-        total = EXACT.multiply(self.instrument.price_step, Decimal(self.traded_steps))
-        return ratio(total, Decimal(self.filled_units))
+        return _average(self.instrument.price_step, self.traded_steps, self.filled_units)
 
     def split(self, most: int) -> list[int]:
         """Cut what may fill now into 1 to `most` pieces, in whole units of 1 where it is whole."""
@@ -307,6 +306,12 @@ class WorkingOrder:
             parentPermId=0 if self.parent is None else self.parent.permId,
             manual=self.manual,
         )
+
+
+@lru_cache(maxsize=1 << 10)
+def _average(price_step: Decimal, traded_steps: int, units: int) -> Decimal:
+    # One fill asks for it three times: the execution and the orders before and after it.
+    return ratio(EXACT.multiply(price_step, Decimal(traded_steps)), Decimal(units))
 
 
 @lru_cache(maxsize=1 << 16)
