@@ -85,6 +85,8 @@ class Settings:
         Most that one receive takes, 4096..2**28.
     receive_buffer_bytes : int
         The kernel's receive buffer; 0 leaves it to the kernel.
+    reconcile : bool
+        Ask for open orders, executions and completed orders while connecting, so that what is open is known.
     publish : str or None
         Name under which other processes may look at this session (``ibwire.attach``, ``ibwire watch``); it takes
         about 14 MiB of shared memory. Linux.
@@ -116,6 +118,7 @@ class Settings:
     max_backlog_bytes: int = 256 << 20
     buffer_bytes: int = 1 << 18
     receive_buffer_bytes: int = 0
+    reconcile: bool = True
     publish: str | None = None
 
     def __post_init__(self) -> None:

@@ -13,7 +13,10 @@ from __future__ import annotations
 from ibwire.client.account import AccountValue, Position, Positions
 from ibwire.client.attached import Attached, attach
 from ibwire.client.facade import Client, connect
-from ibwire.client.orders import OrderHandle, Orders
+from ibwire.client.listeners import Listener, Missed, OrderChange
+from ibwire.client.modifying import Modify, ModifyOutcome, ModifyPending
+from ibwire.client.order_handle import OrderHandle, Turn, TurningPoint
+from ibwire.client.orders import Orders
 from ibwire.client.quotes import Quote
 from ibwire.client.stream import QuoteStream
 
@@ -21,12 +24,20 @@ __all__ = [
     "AccountValue",
     "Attached",
     "Client",
+    "Listener",
+    "Missed",
+    "Modify",
+    "ModifyOutcome",
+    "ModifyPending",
+    "OrderChange",
     "OrderHandle",
     "Orders",
     "Position",
     "Positions",
     "Quote",
     "QuoteStream",
+    "Turn",
+    "TurningPoint",
     "attach",
     "connect",
 ]

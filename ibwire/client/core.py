@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from ibwire.client.intake import Intake, Pending
-from ibwire.client.orders import Orders, handle_type
+from ibwire.client.listeners import Listeners
+from ibwire.client.order_handle import OrderHandle, handle_type
+from ibwire.client.orders import Orders
+from ibwire.client.queries import Queries, Run
 from ibwire.config import Settings
 from ibwire.errors import (
     ConnectError,
@@ -34,6 +37,7 @@ from ibwire.ring.tables import LiveTables
 from ibwire.spec.errorcodes import FARM_OK, OWN_NOTICE
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.view import OrderEvent
 from ibwire.wire.codec import Codec, Role
 
 __all__ = ["Core", "LinkLike"]
@@ -73,18 +77,27 @@ class LinkLike(Protocol):
 
 
 class Core:
-    """The inside of a client."""
+    """The inside of a client.
 
-    def __init__(self, settings: Settings, link: LinkLike) -> None:
+    Parameters
+    ----------
+    now_ns : callable
+        The clock of everything here that waits for the gateway.
+    """
+
+    def __init__(self, settings: Settings, link: LinkLike, now_ns: Callable[[], int] = clock.now_ns) -> None:
         self.settings = settings
         self.timeout_s = settings.timeout_s
         self.client_id = settings.client_id
         self.link = link
         self.lost: SessionLost | None = None
         self.sent = 0
+        self.now_ns = now_ns
         self.table = OrderTable(settings.client_id, view_type=handle_type(self))
         self.intake = Intake(Codec(link.server_version, Role.CLIENT), self.table)
         self.orders = Orders(self)
+        self.queries = Queries(self)
+        self.listeners = Listeners(self._tell)
         self.news = Bell()
         self._codec = Codec(link.server_version, Role.CLIENT)
         self._pid = os.getpid()
@@ -94,19 +107,20 @@ class Core:
         self._claimed: set[str] = set()
         self._dispatcher = Dispatcher(link.decoder, link.orders.cursor(), link.control.cursor(), None, self.intake.take)
         kind = InlinePump if settings.mode == "inline" else Pump
-        self.pump: Pump | InlinePump = kind(link.bell, self._step, self._failed)
+        self.pump: Pump | InlinePump = kind(link.bell, self._step, self._failed, self._due_ms)
         self._evicted = self._evicted_told_ns = 0
         life.watch(self)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Start reading, say who we are, and wait for account and ids.
+    def start(self, reconcile: bool = False) -> None:
+        """Start reading, say who we are, and wait for account and ids; with `reconcile` also for what is open.
 
         Raises
         ------
         ConnectError : the gateway refused or did not answer; it says why where the gateway did.
         """
+        run = self.queries.hold(self.now_ns()) if reconcile else None
         self.pump.start()
         try:
             try:
@@ -123,6 +137,8 @@ class Core:
         if ready and self.lost is None and _ID_IN_USE not in codes:
             if (self.intake.next_order_id or 0) > REQUEST_ID_BASE // 2:
                 self._next_request_id = _LOW_REQUEST_ID_BASE
+            if run is not None:
+                self._await_first(run)
             return
         self.close()
         if _ID_IN_USE in codes:
@@ -137,6 +153,17 @@ class Core:
             hint="is it logged in? a dialog may be waiting there",
         )
 
+    def _await_first(self, run: Run) -> None:
+        # What is not answered in time goes on by itself: a gateway that keeps a list back is no reason to fail.
+        with self.lock:
+            self.queries.release()
+        self.changed()
+        try:
+            self.wait_until(lambda: run.differences is not None or self.lost is not None, self.timeout_s)
+        except BaseException:
+            self.close()
+            raise
+
     def _is_settled(self) -> bool:
         intake = self.intake
         refused = any(code == _ID_IN_USE for code, _ in intake.notices)
@@ -150,6 +177,7 @@ class Core:
     def _after_fork(self) -> None:
         self.pump.after_fork()
         self.news.after_fork()
+        self.listeners.after_fork()
 
     def _at_exit(self) -> None:
         """The link ends by itself."""
@@ -173,6 +201,7 @@ class Core:
             self._dispatcher.adopt()  # the pump has ended
             self._step()  # what came in before the end
             self._dispatcher.close()
+        self.listeners.close()
 
     # -- coming in ---------------------------------------------------------------------------------------------------
 
@@ -186,18 +215,36 @@ class Core:
                 self.link.record_time("dispatch", begin_ns)
             if self.settings.market == "every":
                 self._tell_evicted()
-            refresh, self.intake.wants_refresh = self.intake.wants_refresh, False
+            if self.intake.wants_refresh:
+                self.intake.wants_refresh = False
+                self.queries.session_gap()
+            if self.intake.in_doubt:
+                self.intake.in_doubt = False
+                self.queries.doubt()
             if ending is not None and self.lost is None:
                 self._lose(ending.error)
                 count += 1
+            count += self.queries.turn(self.now_ns())
         if count:
             self.news.ring()
-        if refresh and self.lost is None:
-            try:
-                self.orders.refresh()
-            except SessionLost:  # told by the ending
-                pass
         return ending is None
+
+    def _due_ms(self) -> float | None:
+        """In how many milliseconds a step is due even if nothing comes."""
+        with self.lock:
+            due_ns = None if self.lost is not None else self.queries.arm()
+        return None if due_ns is None else max(1.0, (due_ns - self.now_ns()) / 1e6)
+
+    def on_order_event(self, order: OrderHandle, event: OrderEvent, modify_was_open: bool) -> None:
+        """The order table wrote an event; the lock is held."""
+        if order.last_modify is not None:
+            order.last_modify.on_event(event, modify_was_open)
+        self.queries.note(order)
+        self.listeners.note(order, event)
+
+    def _tell(self, text: str) -> None:
+        with self.lock:
+            self.intake.notice(OWN_NOTICE, text)
 
     def _tell_evicted(self) -> None:
         # At most once a second: it is told while the program has more than enough to do.
@@ -210,8 +257,9 @@ class Core:
         self.lost = error if isinstance(error, SessionLost) else SessionLost(str(error))
         if self.lost is not error:
             self.lost.__cause__ = error
-        self.table.on_link_lost(str(error), clock.now_ns())
+        self.table.on_link_lost(str(error), self.now_ns())
         self.intake.fail_all(self.lost)
+        self.queries.session_lost()
 
     def _failed(self, error: BaseException) -> None:
         with self.lock:
@@ -223,22 +271,42 @@ class Core:
         self.news.ring()
 
     def changed(self) -> None:
-        """Something changed that did not come in; wake who waits."""
+        """Something changed that did not come in; wake who waits, and who steps if it has to look earlier now."""
         self.news.ring()
+        if self.queries.is_early:
+            self.link.bell.ring()
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for what comes in; False when the time is up first."""
         self.check_process()
         return self.pump.wait_until(self.news, condition, timeout_s * 1000)
 
+    def await_order(
+        self, condition: Callable[[], bool], order: OrderHandle, problem: str, timeout: float | None, strict: bool
+    ) -> None:
+        """Wait for something about an order; `strict`: the time being up is an error.
+
+        Raises
+        ------
+        WaitTimeout, SessionLost : they say what the order is.
+        """
+        limit = self.timeout_s if timeout is None else timeout
+        over = self.wait_until(lambda: condition() or self.lost is not None, limit)
+        if over and not condition():
+            raise SessionLost(
+                f"{self.lost}; order {order.order_id} is {order.state.label} ({order.meaning})",
+                hint="connect again and look it up",
+            )
+        if not over and strict:
+            raise WaitTimeout(
+                f"{problem} after {limit:g} s; it is {order.state.label} ({order.meaning})",
+                hint="this is no verdict: wait on, or look at its state and events",
+            )
+
     def poll(self, timeout_ms: float | None) -> int:
         """As ``Link.poll``; inline, what came is taken in too."""
         self.check_process()
-        self.pump.check_owner()
-        try:
-            return self.link.poll(timeout_ms)
-        finally:
-            self.pump.turn()
+        return self.pump.poll(self.link.poll, timeout_ms)
 
     def adopt(self) -> None:
         """Inline: the calling thread polls, waits and sends from now on."""
@@ -297,8 +365,20 @@ class Core:
         """``text`` or ``proto``: how a message goes out at this version."""
         return self._codec.dialect_of(OUTGOING[message_type.MSG_ID]).value
 
+    def take_turn(self, *, cancel: bool = False) -> None:
+        """Wait until one message may be sent; the lock is not held. Raises PacingError, never for a cancel."""
+
+    def try_turn(self) -> bool:
+        """Whether one message may be sent now; never waits."""
+        return True
+
     def send(self, message: Any) -> None:
         """Send one message that is about no order."""
+        self.take_turn()
+        self.send_now(message)
+
+    def send_now(self, message: Any) -> None:
+        """As :meth:`send`, when it is its turn."""
         with self.lock:
             self.check_usable()
             self.link.send(self.encode(message)[0])
@@ -311,7 +391,7 @@ class Core:
             self.sent += 1
         except IbwireError as error:
             wrote = int(getattr(error, "wrote_bytes", 0))
-            self.table.on_send_failed(order_id, clock.now_ns(), str(error), wrote)
+            self.table.on_send_failed(order_id, self.now_ns(), str(error), wrote)
             raise
 
     def ask(

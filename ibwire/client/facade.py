@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ibwire.client.account import AccountValue, Position, Positions
 from ibwire.client.core import Core, LinkLike
+from ibwire.client.listeners import DEFAULT_LIMIT, Listener, Missed, OrderChange
 from ibwire.client.orders import Orders
 from ibwire.client.quotes import Quote
 from ibwire.client.stream import QuoteStream
 from ibwire.config import Settings
-from ibwire.errors import ConnectError, RequestError, WaitTimeout
+from ibwire.errors import ConnectError, RequestError, SessionLost, WaitTimeout
 from ibwire.io import clock
+from ibwire.io.courier import Submits
 from ibwire.io.cursor import Cursor
 from ibwire.io.link import Link
 from ibwire.io.metrics import Metrics
 from ibwire.ring.tables import LiveTables
+from ibwire.trade.reconcile import Difference
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import Contract, ContractDetails
 
@@ -36,6 +39,8 @@ _SIM_SERVER: Final = "ibwire.sim.server"
 """The embedded gateway stands above this module in the layers, as a peer: it is started by name, and only for
 ``connect("sim")``; nothing here knows what is inside it."""
 _NO_DEFINITION: Final = 200
+_RECONCILE_S: Final = 60.0
+"""Longer than the time limits of all the questions of two look-ups that come one after the other."""
 _SHOWN: Final = 5
 
 
@@ -158,7 +163,7 @@ class Client:
         self.connect_ms = 0.0
         self._resources = ExitStack()
         self._core = Core(settings, link)
-        self._core.start()
+        self._core.start(reconcile=settings.reconcile)
         self.orders: Orders = self._core.orders
 
     def __enter__(self) -> Self:
@@ -287,6 +292,77 @@ class Client:
         ``snapshot(out)``.
         """
         return self._core.link.tables
+
+    # -- orders ------------------------------------------------------------------------------------------------------
+
+    def on_order(
+        self,
+        callback: Callable[[OrderChange | Missed], object],
+        *,
+        executor: Submits | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Listener:
+        """Be told of every transition of every order from now on, in order.
+
+        Parameters
+        ----------
+        callback : callable
+            Called with an :class:`OrderChange` for each event, in a thread of its own. However slow it is and whatever
+            it raises, nobody else notices; ``Listener.errors`` and ``notices`` tell of it. It may send, cancel and
+            wait; an inline client is for its own thread, though.
+        executor : optional
+            Where to call it instead; something with ``submit``. One call at a time.
+        limit : int
+            How many changes may wait for it. Those that come then are not kept, and a :class:`Missed` says so.
+
+        Returns
+        -------
+        Listener
+            ``close()`` ends it; so does the end of the client, when what waits has been told.
+        """
+        self._core.check_process()
+        with self._core.lock:
+            return self._core.listeners.add(callback, limit, executor)
+
+    @property
+    def differences(self) -> list[Difference]:
+        """What the last look-up of all orders found to be different from what was known here before."""
+        return list(self._core.queries.differences)
+
+    def reconcile(self, timeout: float | None = None) -> list[Difference]:
+        """Compare every order with what the gateway says, now.
+
+        Open orders, executions and completed orders are asked for; nothing is cancelled, nothing sent again.
+        :func:`connect` has done it once; so does the client itself, after a gap in the session or when an order is
+        uncertain.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; by default until every question was answered or has had its time.
+
+        Returns
+        -------
+        list of Difference
+            What was different, and what was done about it.
+
+        Raises
+        ------
+        WaitTimeout : it is not over; it goes on, and ``differences`` will tell.
+        SessionLost : the connection is gone.
+        """
+        core = self._core
+        core.check_usable()
+        with core.lock:
+            run = core.queries.want()
+        core.changed()
+        limit = _RECONCILE_S if timeout is None else timeout
+        over = core.wait_until(lambda: run.differences is not None or core.lost is not None, limit)
+        if run.differences is not None:
+            return run.differences
+        if over:
+            raise SessionLost(str(core.lost))
+        raise WaitTimeout(f"the orders are not reconciled after {limit:g} s", hint="it goes on; see differences")
 
     # -- contracts ---------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ message is in the order ring: its id is a request's, an order's, or -1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -14,14 +15,13 @@ from ibwire.spec import errorcodes
 from ibwire.spec.records import BY_NAME
 from ibwire.spec.registry import INCOMING
 from ibwire.trade.orders import OrderTable
-from ibwire.trade.view import OrderView
 from ibwire.types import incoming
 from ibwire.wire.codec import Codec, UnknownMessage
 
 __all__ = ["Entry", "Intake", "Pending"]
 
 _KEEP_NOTICES: Final = 1000
-_LOOK_UP_NS: Final = 30_000_000_000  # after that a look-up without an end is given up
+_READ_ONLY: Final = 321
 _ORDER_KINDS: Final = frozenset(
     row.id for row in INCOMING.values() if row.record and BY_NAME[row.record].ring == "order"
 )
@@ -46,7 +46,7 @@ class Pending:
     ----------
     items : list
         Messages kept, in order. done : the end marker came. error : it failed. notices : (code, text) that ended
-        nothing.
+        nothing. on_end : called with the time of the end marker, before anything that comes after it is looked at.
     """
 
     keep: tuple[type[Any], ...]
@@ -56,6 +56,7 @@ class Pending:
     done: bool = False
     error: IbwireError | None = None
     notices: list[tuple[int, str]] = field(default_factory=list)
+    on_end: Callable[[int], object] | None = None
 
 
 class Intake:
@@ -70,7 +71,9 @@ class Intake:
     broker_lost : str
         Why TWS itself has no connection to IB (codes 1100, 2110); empty while it has one.
     wants_refresh : bool
-        The connection came back (1101, 1102), or an order's state is in doubt: orders should be asked for.
+        The connection came back (1101, 1102): orders should be asked for.
+    in_doubt : bool
+        A message could not be read that may have been about any order.
     notices : list
         The latest (code, text) that belonged to no request and no order.
     last_message : str
@@ -84,29 +87,13 @@ class Intake:
         self.accounts: list[str] = []
         self.next_order_id: int | None = None
         self.broker_lost = ""
-        self.wants_refresh = False
-        self._look_up_until_ns = 0  # while one is under way no other is wanted
-        self._unread = 0
-        self._executions_ended = False
+        self.wants_refresh = self.in_doubt = False
         self.notices: list[tuple[int, str]] = []
         self.last_message = ""
         self.bad = 0
         self._codec = codec
         self._by_id: dict[int, Pending] = {}
         self._shared: list[Pending] = []
-
-    # -- looking orders up -------------------------------------------------------------------------------------------
-
-    def begin_look_up(self, now_ns: int) -> None:
-        """Open orders, executions and completed orders are about to be asked for, in this order."""
-        self._look_up_until_ns = now_ns + _LOOK_UP_NS
-        self._unread = self.table.unread
-        self._executions_ended = False
-        self.table.begin_snapshot()
-
-    def _doubts(self, view: OrderView | None, now_ns: int) -> None:
-        if view is not None and view.needs_query and now_ns >= self._look_up_until_ns:
-            self.wants_refresh = True
 
     # -- requests --------------------------------------------------------------------------------------------------
 
@@ -140,8 +127,7 @@ class Intake:
         except ProtocolError as error:
             self.bad += 1
             if entry.kind in _ORDER_KINDS:
-                for view in self.table.on_undecodable(None, str(error), entry.recv_ns):
-                    self._doubts(view, entry.recv_ns)
+                self.in_doubt = bool(self.table.on_undecodable(None, str(error), entry.recv_ns)) or self.in_doubt
             return
         if isinstance(message, UnknownMessage):
             return
@@ -149,9 +135,9 @@ class Intake:
         handler = getattr(self, f"_on_{type(message).__name__}", None)
         if handler is not None:
             handler(message, entry.recv_ns)
-        self._collect(message)
+        self._collect(message, entry.recv_ns)
 
-    def _collect(self, message: Any) -> None:
+    def _collect(self, message: Any, now_ns: int) -> None:
         kind = type(message)
         if kind is incoming.Error:
             return
@@ -165,6 +151,8 @@ class Intake:
                 one.items.append(message)
             elif kind is one.end:
                 one.done = True
+                if one.on_end is not None:
+                    one.on_end(now_ns)
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -176,29 +164,19 @@ class Intake:
         self.accounts = [name for name in message.accountsList.split(",") if name.strip()]
 
     def _on_OrderStatus(self, message: incoming.OrderStatus, now_ns: int) -> None:
-        self._doubts(self.table.on_order_status(message, now_ns), now_ns)
+        self.table.on_order_status(message, now_ns)
 
     def _on_OpenOrder(self, message: incoming.OpenOrder, now_ns: int) -> None:
-        self._doubts(self.table.on_open_order(message, now_ns), now_ns)
-
-    def _on_OpenOrderEnd(self, message: incoming.OpenOrderEnd, now_ns: int) -> None:
-        for view in self.table.end_snapshot(now_ns):
-            self._doubts(view, now_ns)
-
-    def _on_ExecDetailsEnd(self, message: incoming.ExecDetailsEnd, now_ns: int) -> None:
-        self._executions_ended = True
-
-    def _on_CompletedOrdersEnd(self, message: incoming.CompletedOrdersEnd, now_ns: int) -> None:
-        if self._look_up_until_ns:
-            self._look_up_until_ns = 0
-            if self._executions_ended and self.table.unread == self._unread:
-                self.table.on_looked_up(now_ns)
+        view = self.table.on_open_order(message, now_ns)
+        modify = getattr(view, "last_modify", None)  # of a handle
+        if modify is not None and not message.order.whatIf:
+            modify.on_terms(message.order)
 
     def _on_CompletedOrder(self, message: incoming.CompletedOrder, now_ns: int) -> None:
-        self._doubts(self.table.on_completed_order(message, now_ns), now_ns)
+        self.table.on_completed_order(message, now_ns)
 
     def _on_ExecDetails(self, message: incoming.ExecDetails, now_ns: int) -> None:
-        self._doubts(self.table.on_execution(message, now_ns), now_ns)
+        self.table.on_execution(message, now_ns)
 
     def _on_OrderBound(self, message: incoming.OrderBound, now_ns: int) -> None:
         self.table.on_order_bound(message, now_ns)
@@ -216,13 +194,19 @@ class Intake:
                 error = MarketDataError if pending.is_market else RequestError
                 pending.error = error(code, text, reqId=message.id, hint=errorcodes.lookup(code).text)
             return
-        view = self.table.on_error(message.id, code, text, now_ns, message.advancedOrderRejectJson)
-        if view is not None:
-            self._doubts(view, now_ns)
+        if self.table.on_error(message.id, code, text, now_ns, message.advancedOrderRejectJson) is not None:
             return
         self.notice(code, text)
+        if code == _READ_ONLY and message.id == -1:
+            self._refuse_order_lists(code, text)
         if message.id == -1:
             self._connectivity(code, text, now_ns)
+
+    def _refuse_order_lists(self, code: int, text: str) -> None:
+        # A session that may not see orders says so without the request's id, and sends no end marker.
+        for one in self._shared:
+            if one.end in (incoming.OpenOrderEnd, incoming.CompletedOrdersEnd) and not one.done:
+                one.error = RequestError(code, text)
 
     def notice(self, code: int, text: str) -> None:
         """Keep what belongs to no request and no order."""

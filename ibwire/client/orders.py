@@ -1,4 +1,4 @@
-"""Placing, cancelling and following orders.
+"""Placing, modifying, cancelling and following orders.
 
 The order table hears of every order before its bytes leave, so that no answer can come first. Nothing is ever resent.
 """
@@ -6,98 +6,34 @@ The order table hears of every order before its bytes leave, so that no answer c
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ibwire.errors import ConfigError, OrderError, RiskRejected, SessionLost, WaitTimeout
-from ibwire.io import clock
+from ibwire.client.modifying import Modify, ModifyOutcome, ModifyPending, changed_order
+from ibwire.client.order_handle import OrderHandle
+from ibwire.errors import ConfigError, OrderError, RiskRejected
+from ibwire.spec.orderstates import State
 from ibwire.trade.view import OrderView
 from ibwire.types import outgoing
-from ibwire.types.structs import Contract, ExecutionFilter, Order, OrderCancel
+from ibwire.types.structs import Contract, Order, OrderCancel
 
 if TYPE_CHECKING:
     from ibwire.client.core import Core
 
-__all__ = ["OrderHandle", "Orders", "handle_type"]
+__all__ = ["OrderHandle", "Orders"]
 
-
-def _acknowledged(view: OrderView) -> bool:
-    return view.answered or view.seen_live or view.is_done or view.last_error is not None
-
-
-def _live(view: OrderView) -> bool:
-    return view.is_live or view.is_done
-
-
-def _done(view: OrderView) -> bool:
-    return view.is_done
-
-
-_CONDITIONS: Final[dict[str, Callable[[OrderView], bool]]] = {
-    "acknowledged": _acknowledged,
-    "live": _live,
-    "done": _done,
-}
-
-
-class OrderHandle(OrderView):
-    """An order to look at and to wait for; everything else as in :class:`~ibwire.trade.view.OrderView`."""
-
-    __slots__ = ()
-    _core: ClassVar[Core]
-
-    def wait(self, what: str = "done", timeout: float | None = None) -> OrderHandle:
-        """Wait for a state; returns this order. Any thread but the client's own.
-
-        Parameters
-        ----------
-        what : str
-            ``acknowledged``: the gateway has answered; ``live``: it works at the broker, or has ended already;
-            ``done``: it has ended: filled, cancelled, rejected or expired.
-        timeout : float, optional
-            Seconds; by default the client's ``timeout_s``.
-
-        Raises
-        ------
-        WaitTimeout : not yet. This is no verdict: the order is as it was and may still fill.
-        SessionLost : the connection is gone; the order may live on at the broker.
-        """
-        condition = _CONDITIONS.get(what)
-        if condition is None:
-            raise ConfigError(f"an order cannot be waited for to be {what!r}", hint=f"say {', '.join(_CONDITIONS)}")
-        core = self._core
-        limit = core.timeout_s if timeout is None else timeout
-        if core.wait_until(lambda: condition(self) or core.lost is not None, limit):
-            if not condition(self):
-                raise SessionLost(
-                    f"{core.lost}; order {self.order_id} is {self.state.label} ({self.meaning})",
-                    hint="connect again and look it up",
-                )
-            return self
-        raise WaitTimeout(
-            f"order {self.order_id} is not {what} after {limit:g} s; it is {self.state.label} ({self.meaning})",
-            hint="this is no verdict: wait on, or look at its state and events",
-        )
-
-    def cancel(self) -> OrderHandle:
-        """Ask for its cancellation; the answer comes as events."""
-        self._core.orders.cancel(self)
-        return self
-
-
-def handle_type(core: Core) -> type[OrderHandle]:
-    """The handle class of one client: views are made by the order table, which knows no client."""
-    return type("OrderHandle", (OrderHandle,), {"__slots__": (), "_core": core, "__module__": __name__})
+_NOT_OURS: Final = 10147
+_NOT_THERE: Final = (State.CREATED, State.UNTRANSMITTED)
+_NOT_IN_FORCE: Final = (ModifyOutcome.REFUSED, ModifyOutcome.TOO_LATE)
 
 
 class Orders:
-    """The orders of one client. Any thread."""
+    """The orders of one client. Any thread; inline the one that owns the client."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
     def place(self, contract: Contract, order: Order) -> OrderHandle:
-        """Send an order; returns at once with its handle.
+        """Send an order; returns with its handle when the kernel has its last byte.
 
         Parameters
         ----------
@@ -105,12 +41,14 @@ class Orders:
             Fully specified: see ``Client.qualify``.
         order : Order
             Copied, so that it can be used again. Its ``orderId`` is set here; one that names an order of this
-            client that has not ended modifies it.
+            client that has not ended modifies it, as :meth:`modify` does.
 
         Raises
         ------
         ConfigError : the order is not complete, or names one that has ended.
-        RiskRejected : TWS has no connection to IB, or the order table in shared memory is full; nothing was sent.
+        PacingError : too much is being sent; nothing was sent of this.
+        RiskRejected : TWS has no connection to IB, orders are being looked up after it had none, or the order table
+            in shared memory is full; nothing was sent.
         UnsupportedByServer : the gateway's version cannot carry a value; nothing was sent.
         SessionLost : the connection is gone or broke while sending. The handle's state says whether bytes left.
         """
@@ -120,28 +58,73 @@ class Orders:
             raise ConfigError("an order without action or orderType", hint="use limit() or market()")
         core = self._core
         contract, order = copy.copy(contract), copy.copy(order)
+        self._check_may_add_risk()
+        core.take_turn()
         # Held until the bytes are out: placements of several threads leave in the order of their ids.
         with core.lock:
-            core.check_usable()
-            if core.intake.broker_lost:
-                raise RiskRejected(core.intake.broker_lost, policy="connectivity", hint="wait for code 1101 or 1102")
+            self._check_may_add_risk()
             known = core.table.get(order.orderId) if order.orderId else None
             if known is not None and known.is_done:
                 problem = f"order {order.orderId} is {known.state.label}"
                 raise ConfigError(problem, hint="set orderId to 0 to place anew")
-            order.orderId = order.orderId or core.take_order_id()
-            core.use_order_id(order.orderId)
-            order.clientId = core.client_id
-            payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, contract, order))
-            core.claim_row(order.orderId, is_new=known is None)
-            view = core.table.on_place(order.orderId, contract, order, clock.now_ns(), 4 + len(payload), dialect)
-            core.send_order(order.orderId, payload)
+            if isinstance(known, OrderHandle) and known.state not in _NOT_THERE:
+                self._send_terms(known, contract, order)
+                view: OrderView = known
+            else:
+                order.orderId = order.orderId or core.take_order_id()
+                core.use_order_id(order.orderId)
+                view = self._send(contract, order, is_new=known is None)
         core.changed()
         assert isinstance(view, OrderHandle)
         return view
 
+    def modify(self, handle: OrderHandle, order: Order | None = None, **changes: Any) -> Modify:
+        """Send other terms for an order; returns when the kernel has the last byte.
+
+        One is on its way at a time: the next is refused until this one has an outcome.
+
+        Parameters
+        ----------
+        handle : OrderHandle
+            An order of this client that has not ended.
+        order : Order, optional
+            All terms; by default those in force.
+        **changes
+            Fields of the order to change, such as ``lmtPrice=187.5``.
+
+        Returns
+        -------
+        Modify
+            Its ``outcome``: accepted, refused with code and text, too late, or unknown; ``wait`` waits for it.
+
+        Raises
+        ------
+        ModifyPending : a PacingError; the one before has no outcome yet, or the order is uncertain. Nothing was sent.
+        ConfigError : the order has ended or was never sent, or there is no such field.
+        OrderError : another client's order, or one typed in by hand.
+        PacingError, RiskRejected, UnsupportedByServer, SessionLost : as for :meth:`place`.
+        """
+        core = self._core
+        self._check_owner(handle)
+        if handle.is_done or handle.state is State.CREATED:
+            raise ConfigError(f"order {handle.order_id} is {handle.state.label}", hint="place a new one")
+        self._check_pending(handle)
+        wanted = changed_order(order if order is not None else self._terms(handle), changes)
+        self._check_may_add_risk()
+        core.take_turn()
+        with core.lock:
+            self._check_may_add_risk()
+            if handle.is_done:
+                raise ConfigError(f"order {handle.order_id} is {handle.state.label} by now; nothing was sent")
+            contract = handle.contract if handle.contract is not None else handle.broker_contract
+            modify = self._send_terms(handle, contract, wanted)
+        core.changed()
+        return modify
+
     def cancel(self, order: OrderView | int) -> None:
-        """Ask for the cancellation of an order of this client, by handle or order id.
+        """Ask for the cancellation of an order of this client, by handle or order id; waits for nothing.
+
+        Its outcome comes as events: until the order has ended it can be filled.
 
         Raises
         ------
@@ -149,13 +132,15 @@ class Orders:
         SessionLost : the connection is gone.
         """
         core = self._core
-        if isinstance(order, OrderView) and (order.client_id != core.client_id or not order.order_id):
-            raise OrderError(10147, f"order {order.order_id} belongs to client {order.client_id}", reqId=order.order_id)
+        if isinstance(order, OrderView):
+            self._check_owner(order)
         order_id = order.order_id if isinstance(order, OrderView) else order
+        core.check_usable()
+        core.take_turn(cancel=True)
         with core.lock:
             core.check_usable()
             payload, _ = core.encode(outgoing.CancelOrder(order_id, OrderCancel()))
-            core.table.on_cancel_request(order_id, clock.now_ns())
+            core.table.on_cancel_request(order_id, core.now_ns())
             core.send_order(order_id, payload)
         core.changed()
 
@@ -175,10 +160,82 @@ class Orders:
             return [view for view in self._core.table if isinstance(view, OrderHandle)]
 
     def refresh(self) -> None:
-        """Ask the gateway for open orders, executions and completed orders; the answers come as events."""
+        """Look everything up; returns at once, what is found comes as events. See ``Client.reconcile``."""
         core = self._core
         with core.lock:
-            core.intake.begin_look_up(clock.now_ns())
-            core.send(outgoing.ReqOpenOrders())
-            core.send(outgoing.ReqExecutions(core.take_request_id(), ExecutionFilter()))
-            core.send(outgoing.ReqCompletedOrders(apiOnly=False))
+            core.check_usable()
+            core.queries.want()
+        core.changed()
+        core.pump.turn()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _check_owner(self, order: OrderView) -> None:
+        if order.client_id != self._core.client_id or not order.order_id:
+            problem = f"order {order.order_id} belongs to client {order.client_id}"
+            raise OrderError(_NOT_OURS, problem, reqId=order.order_id)
+
+    def _check_may_add_risk(self) -> None:
+        core = self._core
+        core.check_usable()
+        if core.intake.broker_lost:
+            raise RiskRejected(core.intake.broker_lost, policy="connectivity", hint="wait for code 1101 or 1102")
+        if core.queries.is_settling:
+            problem = "the broker was not connected, and the orders are being looked up"
+            raise RiskRejected(problem, policy="connectivity", hint="reconcile() returns when that is done")
+
+    def _check_pending(self, handle: OrderHandle) -> None:
+        if handle.state is State.UNTRANSMITTED:
+            return  # held in TWS: it answers to nothing until it is transmitted
+        last = handle.last_modify
+        if last is not None and last.outcome is None:
+            problem = f"the modify of order {handle.order_id} before this one has no outcome yet"
+            raise ModifyPending(problem, hint="wait() for it; nothing was sent")
+        if handle.is_uncertain:
+            problem = f"order {handle.order_id} is uncertain; other terms could make a new order of it"
+            raise ModifyPending(problem, hint="wait for the look-up; nothing was sent")
+
+    def _terms(self, handle: OrderHandle) -> Order:
+        """The terms to change: those last sent, unless they were refused."""
+        last = handle.last_modify
+        if last is not None and last.outcome in _NOT_IN_FORCE:
+            return last.before
+        terms = handle._sent or handle.order or handle.broker_order
+        assert isinstance(terms, Order)  # whoever is not CREATED was sent, or reported with its terms
+        return terms
+
+    def _send_terms(self, handle: OrderHandle, contract: Any, order: Order) -> Modify:
+        """Send a modify; the lock is held."""
+        self._check_pending(handle)
+        order.orderId = handle.order_id
+        modify = Modify(handle, self._terms(handle), order, self._core.now_ns())
+        before, handle._modify = handle._modify, modify
+        try:
+            self._send(contract, order, is_new=False)
+        except BaseException:
+            if handle.is_uncertain:
+                modify.on_due()  # some bytes left
+            else:
+                handle._modify = before
+            raise
+        if handle.state is not State.UNTRANSMITTED:
+            self._core.queries.watch(modify)
+        return modify
+
+    def _send(self, contract: Any, order: Order, *, is_new: bool) -> OrderView:
+        """Encode, tell the table, send; the lock is held."""
+        core = self._core
+        order.clientId = core.client_id
+        payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, contract, order))
+        core.claim_row(order.orderId, is_new=is_new)
+        view = core.table.on_place(order.orderId, contract, order, core.now_ns(), 4 + len(payload), dialect)
+        sent = view._sent if isinstance(view, OrderHandle) else None
+        if isinstance(view, OrderHandle):
+            view._sent = copy.copy(order)
+        try:
+            core.send_order(order.orderId, payload)
+        except BaseException:
+            if isinstance(view, OrderHandle) and not view.is_uncertain:
+                view._sent = sent
+            raise
+        return view

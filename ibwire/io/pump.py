@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from ibwire.errors import WrongThread
 from ibwire.io.wait import Bell, Waits
 
 __all__ = ["InlinePump", "Pump"]
+
+
+def _never() -> float | None:
+    return None
 
 
 class Pump:
@@ -22,6 +27,8 @@ class Pump:
         Consumes what there is; False when nothing more will ever come, which ends the thread.
     on_failure : callable
         Called with what ``step`` raised, which also ends the thread: a defect must not end in silence.
+    due_ms : callable
+        In how many milliseconds to step although nothing rings; None for never. Asked after each step.
 
     Attributes
     ----------
@@ -29,9 +36,15 @@ class Pump:
         For the step and everything that shares state with it; free between steps.
     """
 
-    def __init__(self, bell: Waits, step: Callable[[], bool], on_failure: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        bell: Waits,
+        step: Callable[[], bool],
+        on_failure: Callable[[BaseException], None],
+        due_ms: Callable[[], float | None] = _never,
+    ) -> None:
         self.lock = threading.RLock()
-        self._bell, self._step, self._on_failure = bell.for_entries(), step, on_failure
+        self._bell, self._step, self._on_failure, self._due_ms = bell.for_entries(), step, on_failure, due_ms
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="ibwire-client", daemon=True)
 
@@ -53,6 +66,10 @@ class Pump:
 
     def turn(self) -> None:
         """The caller is about to look at what steps change; this thread does them anyway."""
+
+    def poll(self, receive: Callable[[float | None], int], timeout_ms: float | None) -> int:
+        """Receive, which the steps need not wait for."""
+        return receive(timeout_ms)
 
     def adopt(self) -> None:
         """Nothing belongs to one thread here."""
@@ -81,7 +98,7 @@ class Pump:
                 seen = self._bell.count
                 if not self._step():
                     return
-                self._bell.wait(seen)
+                self._bell.wait(seen, self._due_ms())
         except BaseException as error:
             self._on_failure(error)
 
@@ -92,12 +109,18 @@ class InlinePump:
     Parameters
     ----------
     bell
-        Its waits receive. step, on_failure : as for a pump.
+        Its waits receive. step, on_failure, due_ms : as for a pump.
     """
 
-    def __init__(self, bell: Waits, step: Callable[[], bool], on_failure: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        bell: Waits,
+        step: Callable[[], bool],
+        on_failure: Callable[[BaseException], None],
+        due_ms: Callable[[], float | None] = _never,
+    ) -> None:
         self.lock = threading.RLock()
-        self._bell, self._step, self._on_failure = bell, step, on_failure
+        self._bell, self._step, self._on_failure, self._due_ms = bell, step, on_failure, due_ms
         self._owner = threading.get_ident()
         self.is_current = False
 
@@ -140,7 +163,34 @@ class InlinePump:
             self.turn()
             return condition()
 
-        return self._bell.wait_until(holds, timeout_ms)
+        deadline = time.monotonic() + timeout_ms / 1000
+        while True:
+            left_ms = (deadline - time.monotonic()) * 1000
+            if self._bell.wait_until(holds, self._first(left_ms)):
+                return True
+            if left_ms <= 0:
+                return False
+
+    def _first(self, left_ms: float | None) -> float | None:
+        """How long to wait: until a step is due, or the time is up."""
+        due_ms = self._due_ms()
+        if due_ms is None or left_ms is None:
+            return left_ms if due_ms is None else due_ms
+        return min(left_ms, due_ms)
+
+    def poll(self, receive: Callable[[float | None], int], timeout_ms: float | None) -> int:
+        """Receive, and step whenever something is due meanwhile."""
+        self.check_owner()
+        deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        while True:
+            left_ms = None if deadline is None else max(0.0, (deadline - time.monotonic()) * 1000)
+            limit_ms = self._first(left_ms)
+            try:
+                count = receive(limit_ms)
+            finally:
+                self.turn()
+            if count or (left_ms is not None and limit_ms is not None and limit_ms >= left_ms):
+                return count
 
     def after_fork(self) -> None:
         """In a child process: nobody holds the lock."""

@@ -150,9 +150,11 @@ def test_a_resting_order_is_live_until_it_is_cancelled(ib: Client) -> None:
     order = ib.orders.place(aapl, limit("BUY", 10, 1.0))
     order.wait("live", timeout=10)
     assert order in ib.orders.open()
-    with pytest.raises(WaitTimeout, match="no verdict"):
-        order.wait("done", timeout=0.05)
+    assert order.wait("done", timeout=0.05) is order
     assert order.is_live, "a time-out changes nothing"
+    with pytest.raises(WaitTimeout, match="no verdict"):
+        order.wait("done", timeout=0.05, raise_on_timeout=True)
+    assert order.is_live
     order.cancel().wait("done", timeout=10)
     assert order.state is State.CANCELLED
     assert order.filled == 0
@@ -235,8 +237,8 @@ def test_nothing_is_sent_while_tws_has_no_connection_to_ib(proto_ib: Client) -> 
         proto_ib.orders.place(aapl, limit("BUY", 1, 1.0))
     assert resting.is_live, "the outage says nothing about an order"
     tell(1102)
-    core = proto_ib._core
-    assert core.wait_until(lambda: resting.is_live, 10), "the look-up after 1102 settles it"
+    proto_ib.reconcile()
+    assert resting.is_live, "the look-up after 1102 settles it"
     proto_ib.orders.place(aapl, limit("BUY", 1, 1.0)).wait("live", timeout=10)
 
 
