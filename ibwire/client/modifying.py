@@ -169,6 +169,8 @@ def _same(one: Any, other: Any) -> bool:
     """Whether two values mean the same: numbers by value, every spelling of "not set" alike."""
     if one == other:
         return True
+    if isinstance(one, bool) or isinstance(other, bool):
+        return bool(one) == bool(other)
     if not isinstance(one, _PLAIN) or not isinstance(other, _PLAIN):
         return not one and not other
     left, right = known(one), known(other)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ibwire.client.intake import Pending
 from ibwire.client.modifying import Modify, ModifyOutcome
 from ibwire.errors import IbwireError
+from ibwire.spec import versions as V
 from ibwire.trade.reconcile import Ask, Difference, Reconcile
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import ExecutionFilter
@@ -235,6 +236,9 @@ class Queries:
 
     def _send(self, plan: Reconcile, ask: Ask) -> None:
         core = self._core
+        if ask is Ask.COMPLETED_ORDERS and core.link.server_version < V.COMPLETED_ORDERS:
+            plan.refused(ask, f"server version {core.link.server_version} has no such list", plan.due_ns)
+            return
         reqId = core.take_request_id() if ask is Ask.EXECUTIONS else None
         if reqId is not None:
             message: Any = outgoing.ReqExecutions(reqId, ExecutionFilter())
