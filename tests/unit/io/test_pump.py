@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ibwire.io.pump import Pump
+from ibwire.io.pump import InlinePump, Pump
 from ibwire.io.wait import Bell
 
 
@@ -91,3 +91,52 @@ def test_it_knows_its_own_thread() -> None:
     assert seen[0]
     assert not pump.is_current
     pump.stop()
+
+
+def test_it_steps_when_something_is_due_though_nothing_rings() -> None:
+    bell, done = Bell(), Bell()
+    steps: list[int] = []
+
+    def step() -> bool:
+        steps.append(1)
+        done.ring()
+        return len(steps) < 5
+
+    Pump(bell, step, lambda error: None, lambda: 1.0).start()
+    assert done.wait_until(lambda: len(steps) == 5, 5000)
+
+
+def test_inline_waits_and_polls_step_when_something_is_due() -> None:
+    steps: list[int] = []
+    polls: list[float | None] = []
+
+    def step() -> bool:
+        steps.append(1)
+        return True
+
+    pump = InlinePump(Bell(), step, lambda error: None, lambda: 1.0)
+    assert pump.wait_until(Bell(), lambda: len(steps) >= 5, 30_000)
+
+    def receive(timeout_ms: float | None) -> int:
+        polls.append(timeout_ms)
+        return 7 if len(polls) == 4 else 0
+
+    steps.clear()
+    assert pump.poll(receive, None) == 7
+    assert (polls, len(steps)) == ([1.0] * 4, 4)
+    polls.clear()
+    assert pump.poll(receive, 0) == 0
+    assert polls == [0.0], "what must not wait does not"
+
+
+def test_inline_waits_as_long_as_they_are_told_while_nothing_is_due() -> None:
+    polls: list[float | None] = []
+
+    def receive(timeout_ms: float | None) -> int:
+        polls.append(timeout_ms)
+        return 0
+
+    pump = InlinePump(Bell(), lambda: True, lambda error: None)
+    assert not pump.wait_until(Bell(), lambda: False, 1)
+    assert pump.poll(receive, 5) == 0
+    assert len(polls) == 1 and polls[0] is not None and 0 < polls[0] <= 5
