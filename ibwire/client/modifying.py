@@ -82,6 +82,13 @@ class Modify:
         """Accepted, refused or too late: it stays so."""
         return self._outcome not in (None, ModifyOutcome.UNKNOWN)
 
+    @property
+    def is_in_force(self) -> bool:
+        """Not known to have come to nothing: it was accepted, or may be yet, and no other terms are reported."""
+        if self._outcome is ModifyOutcome.UNKNOWN:
+            return not self._reported
+        return self._outcome in (None, ModifyOutcome.ACCEPTED)
+
     def wait(self, timeout: float | None = None, *, raise_on_timeout: bool = False) -> Modify:
         """Wait for an outcome; returns this modify. A time-out is none: ``outcome`` is still None then.
 

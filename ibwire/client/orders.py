@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Final
 
-from ibwire.client.modifying import Modify, ModifyOutcome, ModifyPending, changed_order
+from ibwire.client.modifying import Modify, ModifyPending, changed_order
 from ibwire.client.order_handle import OrderHandle
 from ibwire.errors import ConfigError, OrderError, RiskRejected
 from ibwire.spec.orderstates import State
@@ -23,7 +23,6 @@ __all__ = ["OrderHandle", "Orders"]
 
 _NOT_OURS: Final = 10147
 _NOT_THERE: Final = (State.CREATED, State.UNTRANSMITTED)
-_NOT_IN_FORCE: Final = (ModifyOutcome.REFUSED, ModifyOutcome.TOO_LATE)
 
 
 class Orders:
@@ -196,9 +195,9 @@ class Orders:
             raise ModifyPending(problem, hint="wait for the look-up; nothing was sent")
 
     def _terms(self, handle: OrderHandle) -> Order:
-        """The terms to change: those last sent, unless they were refused."""
+        """The terms to change: those last sent, unless they are known not to be in force."""
         last = handle.last_modify
-        if last is not None and last.outcome in _NOT_IN_FORCE:
+        if last is not None and not last.is_in_force:
             return last.before
         terms = handle._sent or handle.order or handle.broker_order
         assert isinstance(terms, Order)  # whoever is not CREATED was sent, or reported with its terms

@@ -184,7 +184,7 @@ class InlinePump:
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while True:
             left_ms = None if deadline is None else max(0.0, (deadline - time.monotonic()) * 1000)
-            limit_ms = self._first(left_ms)
+            limit_ms = self._first(left_ms) if left_ms != 0 else 0
             try:
                 count = receive(limit_ms)
             finally:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import ibwire
-from ibwire.client.core import OWN_NOTICE
 from ibwire.client.listeners import Listener, Missed, OrderChange
 from ibwire.errors import ConfigError, WrongThread
+from ibwire.spec.errorcodes import OWN_NOTICE
 from ibwire.types.constructors import limit, stock
 
 from .world import World

@@ -111,7 +111,8 @@ def test_no_answer_is_unknown_and_the_look_up_shows_the_old_terms() -> None:
     assert order.is_live and world.link.count(outgoing.ReqOpenOrders) == 1
     assert world.link.count(outgoing.PlaceOrder) == 2, "nothing is sent again"
     stop()
-    again = order.modify(lmtPrice=2.5)
+    again = order.modify(totalQuantity=Decimal(5))
+    assert again.wanted.lmtPrice == 1.0, "built on the terms in force"
     world.run(1)
     assert again.outcome is ModifyOutcome.ACCEPTED
 

@@ -13,6 +13,8 @@ from ibwire.sim.forcing import DROP
 from ibwire.spec.orderstates import DEADLINE_MS, Risk, State
 from ibwire.trade.reconcile import Kind
 from ibwire.types import incoming, outgoing
+from ibwire.wire.codec import Codec, Role
+from ibwire.wire.framing import frame
 
 from .world import World, turns
 
@@ -196,3 +198,41 @@ def test_a_look_up_tells_what_an_earlier_life_left_open() -> None:
     assert found == [(Kind.MISSING_HERE, order.order_id)], "also what the gateway told by itself before it was asked"
     held = again.orders.get(order.order_id)
     assert held is not None and held.is_live and held.perm_id == order.perm_id
+
+
+def break_off(world: World, order_id: int) -> None:
+    """An orderStatus that breaks off."""
+    codec = Codec(225, Role.GATEWAY)
+    payload = codec.encode(incoming.OrderStatus(orderId=order_id, status="Submitted", clientId=1))
+    world.link.decoder.receive(frame(payload[:9]), world.gateway.clock.now_ns)
+
+
+def test_what_could_not_be_read_is_looked_up() -> None:
+    world = World()
+    order = world.resting()
+    done = world.place(price=10_000.0)
+    world.run(3)
+    assert done.is_filled
+    break_off(world, order.order_id)
+    world.run(MIN_GAP_MS / 1000)
+    assert Turn.UNCERTAIN in turns(order)
+    assert order.is_live and done.is_filled
+    assert not order.needs_query and not done.needs_query
+    assert asked(world) == ["ReqOpenOrders", "ReqExecutions", "ReqCompletedOrders"]
+
+
+def test_answers_that_can_never_be_read_are_asked_for_ever_more_seldom() -> None:
+    world = World()
+    order = world.resting()
+    send = world.link.send
+
+    def answer(payload: bytes) -> None:
+        send(payload)
+        if type(world.link.sent[-1]) is outgoing.ReqOpenOrders:
+            break_off(world, order.order_id)
+
+    break_off(world, order.order_id)
+    world.link.send = answer  # type: ignore[method-assign]
+    world.run(300)
+    assert order.may_fill
+    assert world.link.count(outgoing.ReqOpenOrders) < 20
