@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ibwire.errors import IbwireError, ProtocolError
@@ -17,7 +16,6 @@ from ibwire.sim.clock import zoned_text
 from ibwire.sim.faults import Line, LineAct
 from ibwire.sim.rng import Rng
 from ibwire.spec import versions as V
-from ibwire.types.incoming import TickPrice, TickSize
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import Framer, frame
 
@@ -29,7 +27,6 @@ _HELLO = b"API\0"
 _RANGE = re.compile(rb"v(\d{1,9})(?:\.\.(\d{1,9}))?(?: [^\0]*)?")
 _MAX_HANDSHAKE_BYTES = 4096
 _REDIRECT = -1
-_MEMO_TICKS = 65_536
 
 
 Watch = Callable[["Peer", bool, Any], None]
@@ -78,8 +75,6 @@ class Peer:
         self._framer: Framer | None = None  # None until `API\0` came
         self._codec: Codec | None = None  # None until versions are agreed
         self._gone = False
-        # (reqId, tickType, price, size) -> frame; what the gateway sends of a tick beyond these follows from tickType.
-        self._memo: dict[tuple[int, int, float | None, Decimal], bytes] = {}
 
     # -- what the caller does ----------------------------------------------------------------------------------------
 
@@ -192,7 +187,7 @@ class Peer:
     # -- bytes out ---------------------------------------------------------------------------------------------------
 
     def _encode(self, session: ClientSession) -> None:
-        codec, line, memo, watch = self._codec, self.line, self._memo, self._watch
+        codec, line, watch = self._codec, self.line, self._watch
         assert codec is not None
         # Without a scenario nothing happens to single frames: a crowd of ticks goes on the line as one.
         batch = bytearray()
@@ -202,20 +197,10 @@ class Peer:
             if watch is not None and kind is not LineAct:
                 watch(self, False, message)
             try:
-                # Quotes come back to prices and sizes they had before: most ticks were encoded once already.
-                if kind is TickPrice or kind is TickSize:
-                    price = message.price if kind is TickPrice else None
-                    key = (message.reqId, message.tickType, price, message.size)
-                    found = memo.get(key)
-                    if found is None:
-                        if len(memo) >= _MEMO_TICKS:
-                            memo.clear()
-                        found = memo[key] = frame(codec.encode(message))
-                elif kind is LineAct:
+                if kind is LineAct:
                     message.run(line)
                     continue
-                else:
-                    found = frame(codec.encode(message))
+                found = frame(codec.encode(message))
             except IbwireError as error:
                 # Ours to answer for, but the other clients need not suffer.
                 self.problem = f"{kind.__name__}: {error}"
