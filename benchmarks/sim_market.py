@@ -15,7 +15,6 @@ from ibwire.sim.client import ClientSession
 from ibwire.sim.clock import NS_PER_S
 from ibwire.sim.gateway import Gateway
 from ibwire.types import outgoing, structs
-from ibwire.types.incoming import TickPrice, TickSize
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import frame
 
@@ -35,28 +34,15 @@ def opened(gateway: Gateway, count: int, subscribed: int) -> ClientSession:
 
 
 class Encoder:
-    """As the server encodes: quotes come back to what they were, and most ticks were encoded once."""
+    """As the server encodes."""
 
     def __init__(self) -> None:
         self.codec = Codec(225, Role.GATEWAY)
-        self.memo: dict[object, bytes] = {}
 
     def size(self, session: ClientSession) -> tuple[int, int]:
         """(Messages, bytes) of what waits."""
-        messages, total, memo = session.take(), 0, self.memo
-        for message in messages:
-            kind = type(message)
-            if kind is TickPrice or kind is TickSize:
-                key = (message.reqId, message.tickType, message.price if kind is TickPrice else None, message.size)
-                found = memo.get(key)
-                if found is None:
-                    if len(memo) >= 65_536:
-                        memo.clear()
-                    found = memo[key] = frame(self.codec.encode(message))
-                total += len(found)
-            else:
-                total += len(frame(self.codec.encode(message)))
-        return len(messages), total
+        messages = session.take()
+        return len(messages), sum(len(frame(self.codec.encode(message))) for message in messages)
 
 
 def lines(seconds: int, conflate: bool) -> None:
