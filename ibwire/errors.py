@@ -18,6 +18,7 @@
      +-- WaitTimeout             a wait ended before its condition (also a TimeoutError); no verdict on what was awaited
      +-- ConsumerTooSlow         a lossless ring passed its backlog limit and the session ended
      +-- Lapped                  a cursor was overtaken by an overwriting ring; entries are gone
+     +-- JournalError            the journal cannot be used as asked; its kinds are in ``ibwire.io.journal_errors``
      +-- CursorClosed            a cursor was read after it was closed
      +-- WrongThread             an object was used from a thread that does not own it
      +-- ForkedClient            a client was used in a child process after fork
@@ -37,6 +38,7 @@ __all__ = [
     "CursorClosed",
     "ForkedClient",
     "IbwireError",
+    "JournalError",
     "Lapped",
     "MarketDataError",
     "OrderError",
@@ -323,6 +325,10 @@ class Lapped(IbwireError):
     def __init__(self, problem: str = "", *, lost: int = 0, hint: str = "") -> None:
         super().__init__(problem, hint=hint)
         self.lost = lost
+
+
+class JournalError(IbwireError):
+    """The journal cannot be used as asked. Nothing of it was changed."""
 
 
 class CursorClosed(IbwireError):

@@ -1,0 +1,74 @@
+"""An order table that tells its journal: what it is told beside messages and commands, and every change of a state."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final
+
+from ibwire.io.journal_api import Journal
+from ibwire.io.journal_rebuild import INPUTS
+
+__all__ = ["journaled"]
+
+_ONLY_WHEN_EFFECTIVE: Final = frozenset({"check_deadlines"})
+
+
+def journaled(table_type: type[Any], journal: Journal, after_seq: Callable[[], int]) -> type[Any]:
+    """A subclass of an order table's class, for one connection.
+
+    Parameters
+    ----------
+    table_type : type
+        Such as :class:`~ibwire.trade.orders.OrderTable`.
+    journal : Journal
+        Told of every call of :data:`~ibwire.io.journal_rebuild.INPUTS`, and of each change of an order's state.
+    after_seq : callable
+        The message that the table took last, as its sequence number.
+
+    Notes
+    -----
+    One owner thread at a time, as the table itself.
+    """
+    members: dict[str, Any] = {"_is_telling": False, "__module__": __name__, "__doc__": table_type.__doc__}
+    for name, method in inspect.getmembers(table_type, inspect.isfunction):
+        if name.startswith("on_") or name in INPUTS:
+            members[name] = _wrap(name, method, journal, after_seq)
+    return type(f"Journaled{table_type.__name__}", (table_type,), members)
+
+
+def _wrap(name: str, method: Callable[..., Any], journal: Journal, after_seq: Callable[[], int]) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+    is_input = name in INPUTS
+
+    def call(self: Any, *args: Any, **values: Any) -> Any:
+        if self._is_telling:  # one method of the table calls another: the outer one is what it was told
+            return method(self, *args, **values)
+        self._is_telling = True
+        try:
+            found = method(self, *args, **values)
+        finally:
+            self._is_telling = False
+        bound = signature.bind(self, *args, **values).arguments
+        now_ns = bound.get("now_ns", 0)
+        if is_input and (found or name not in _ONLY_WHEN_EFFECTIVE):
+            facts = {key: value for key, value in list(bound.items())[1:] if key != "now_ns"}
+            journal.told(name, after_seq(), now_ns, **facts)
+        for view in found if isinstance(found, list) else (found,):
+            if view is not None:
+                _tell_change(self, view, journal, now_ns)
+        return found
+
+    call.__name__, call.__doc__ = name, method.__doc__
+    return call
+
+
+def _tell_change(table: Any, view: Any, journal: Journal, now_ns: int) -> None:
+    known: dict[int, Any] = table.__dict__.setdefault("_told_states", {})
+    before = known.get(id(view))
+    if before is view.state:
+        return
+    known[id(view)] = view.state  # views live as long as their table
+    title = view.events[-1].state if view.events else ""
+    label = "" if before is None else before.label
+    journal.transition(view.order_id, view.perm_id, label, view.state.label, title, now_ns)
