@@ -25,6 +25,7 @@ _CHOICES: Final = {
     "market": ("latest", "every"),
     "mode": ("threaded", "inline"),
     "wait": ("block", "yield", "spin"),
+    "fsync": ("always", "interval", "never"),
 }
 
 LIVE_CONFIRMATION: Final = "orders spend real money"
@@ -90,6 +91,13 @@ class Settings:
     publish : str or None
         Name under which other processes may look at this session (``ibwire.attach``, ``ibwire watch``); it takes
         about 14 MiB of shared memory. Linux.
+    state_dir : str or None
+        Where journal, order ids and kill file are kept, as an absolute path. Empty: ``ibwire/HOST-PORT-ID`` below
+        ``$XDG_STATE_HOME`` (``~/.local/state``), for the sim nowhere. None: in memory; after a crash nobody can tell
+        then which orders were sent, and order ids start from what the gateway names.
+    fsync : str
+        What of the journal survives a power failure (all of it survives the program's end): ``always`` (each intent is
+        on the disk before its bytes leave), ``interval`` (all but the last 0.2 s) or ``never``.
 
     Raises
     ------
@@ -120,6 +128,8 @@ class Settings:
     receive_buffer_bytes: int = 0
     reconcile: bool = True
     publish: str | None = None
+    state_dir: str | None = ""
+    fsync: str = "interval"
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:

@@ -22,6 +22,7 @@ VERBS: Final[dict[str, str]] = {
     "capture": "write down a session between any program and a gateway",
     "replay": "serve a captured session again",
     "sanitize": "copy a capture without accounts, names and order references",
+    "journal": "check, show, rebuild or export the journal of orders",
     "exec": "run a program written for the official ibapi package, unchanged",
     "watch": "quotes, orders and health of a session that another process publishes",
 }

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from ibwire.client.intake import Intake, Pending
+from ibwire.client.intake import ORDER_KINDS, Intake, Pending
 from ibwire.client.listeners import Listeners
 from ibwire.client.order_handle import OrderHandle, handle_type
 from ibwire.client.orders import Orders
@@ -30,6 +30,8 @@ from ibwire.errors import (
 from ibwire.io import clock, life
 from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
+from ibwire.io.journal import Act, Journal, NullJournal
+from ibwire.io.journal_table import journaled, restore
 from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
 from ibwire.io.wait import Bell, Waits
@@ -83,9 +85,17 @@ class Core:
     ----------
     now_ns : callable
         The clock of everything here that waits for the gateway.
+    journal : Journal, optional
+        Told of everything about orders; closed with this.
     """
 
-    def __init__(self, settings: Settings, link: LinkLike, now_ns: Callable[[], int] = clock.now_ns) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        link: LinkLike,
+        now_ns: Callable[[], int] = clock.now_ns,
+        journal: Journal | None = None,
+    ) -> None:
         self.settings = settings
         self.timeout_s = settings.timeout_s
         self.client_id = settings.client_id
@@ -93,7 +103,10 @@ class Core:
         self.lost: SessionLost | None = None
         self.sent = 0
         self.now_ns = now_ns
-        self.table = OrderTable(settings.client_id, view_type=handle_type(self))
+        self.journal: Journal = journal or NullJournal()
+        self.taken_seq = 0  # the message that the table had last
+        table_type = OrderTable if journal is None else journaled(OrderTable, journal, lambda: self.taken_seq)
+        self.table: OrderTable = table_type(settings.client_id, view_type=handle_type(self))
         self.intake = Intake(Codec(link.server_version, Role.CLIENT), self.table)
         self.orders = Orders(self)
         self.queries = Queries(self)
@@ -105,10 +118,14 @@ class Core:
         self._next_order_id = 0
         self._closed = False
         self._claimed: set[str] = set()
-        self._dispatcher = Dispatcher(link.decoder, link.orders.cursor(), link.control.cursor(), None, self.intake.take)
+        self._dispatcher = Dispatcher(link.decoder, link.orders.cursor(), link.control.cursor(), None, self._take)
         kind = InlinePump if settings.mode == "inline" else Pump
         self.pump: Pump | InlinePump = kind(link.bell, self._step, self._failed, self._due_ms)
         self._evicted = self._evicted_told_ns = 0
+        self._next_order_id = restore(self.table, self.journal) + 1
+        facts = {"requestsFrom": REQUEST_ID_BASE, "host": settings.host}
+        self.journal.session(self.client_id, link.server_version, now_ns(), **facts)
+        self.journal.record(link)
         life.watch(self)
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -201,9 +218,16 @@ class Core:
             self._dispatcher.adopt()  # the pump has ended
             self._step()  # what came in before the end
             self._dispatcher.close()
+            self.journal.close()
         self.listeners.close()
 
     # -- coming in ---------------------------------------------------------------------------------------------------
+
+    def _take(self, entry: Any) -> None:
+        if entry.kind in ORDER_KINDS:
+            self.journal.received(entry)
+        self.taken_seq = entry.seq
+        self.intake.take(entry)
 
     def _step(self) -> bool:
         # The ending is looked at first: what came before it is then in the rings.
@@ -225,6 +249,8 @@ class Core:
                 self._lose(ending.error)
                 count += 1
             count += self.queries.turn(self.now_ns())
+        if self.settings.mode == "inline":
+            self.journal.maintain()
         if count:
             self.news.ring()
         return ending is None
@@ -257,7 +283,9 @@ class Core:
         self.lost = error if isinstance(error, SessionLost) else SessionLost(str(error))
         if self.lost is not error:
             self.lost.__cause__ = error
-        self.table.on_link_lost(str(error), self.now_ns())
+        now_ns = self.now_ns()
+        self.journal.lost(str(error), now_ns)
+        self.table.on_link_lost(str(error), now_ns)
         self.intake.fail_all(self.lost)
         self.queries.session_lost()
 
@@ -384,15 +412,27 @@ class Core:
             self.link.send(self.encode(message)[0])
             self.sent += 1
 
-    def send_order(self, order_id: int, payload: bytes) -> None:
-        """Send what is about an order; the table hears of a failure. The lock is held."""
+    def intend(self, act: Act, order_id: int, payload: bytes) -> tuple[int, int]:
+        """Before the table hears of it: (number of the intent in the journal, the time). The lock is held.
+
+        Raises
+        ------
+        JournalFull : not written down, so nothing may be sent; never for a cancel.
+        """
+        now_ns = self.now_ns()
+        return self.journal.intent(act, order_id, payload, self.taken_seq, now_ns), now_ns
+
+    def send_order(self, order_id: int, payload: bytes, intent: int) -> None:
+        """Send what is about an order; table and journal hear of a failure. The lock is held."""
         try:
             self.link.send(payload)
-            self.sent += 1
         except IbwireError as error:
-            wrote = int(getattr(error, "wrote_bytes", 0))
-            self.table.on_send_failed(order_id, self.now_ns(), str(error), wrote)
+            wrote, now_ns, reason = int(getattr(error, "wrote_bytes", 0)), self.now_ns(), str(error)
+            self.journal.send_failed(intent, order_id, wrote, reason, self.taken_seq, now_ns)
+            self.table.on_send_failed(order_id, now_ns, reason, wrote)
             raise
+        self.journal.sent(intent, order_id, 4 + len(payload), self.taken_seq, self.now_ns())
+        self.sent += 1
 
     def ask(
         self,

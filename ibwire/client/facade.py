@@ -19,8 +19,10 @@ from ibwire.errors import ConnectError, RequestError, SessionLost, WaitTimeout
 from ibwire.io import clock
 from ibwire.io.courier import Submits
 from ibwire.io.cursor import Cursor
+from ibwire.io.journal import FileJournal, Journal, MemoryJournal
 from ibwire.io.link import Link
 from ibwire.io.metrics import Metrics
+from ibwire.io.statedir import default_state_dir, make_state_dir
 from ibwire.ring.tables import LiveTables
 from ibwire.trade.reconcile import Difference
 from ibwire.types import incoming, outgoing
@@ -88,7 +90,9 @@ def connect(target: str, **settings: Any) -> Client:
             if tap is not None and tap.refused is not None:
                 raise tap.refused from None  # the tap answers for a gateway that is not there
             raise
-        client = Client(wanted, link, (host, port), server)
+        journal = open_journal(wanted, host, port)
+        stack.callback(journal.close)
+        client = Client(wanted, link, (host, port), server, journal)
         client.capture = tap
         client.connect_ms = (clock.now_ns() - begin_ns) / 1e6
         client.keep(stack.pop_all())
@@ -101,6 +105,14 @@ def _embedded(settings: Settings) -> Any:
     # A rate that was asked for is what comes: quotes are not gathered then.
     rate = {"rate": settings.ticks_per_s, "conflate": False} if settings.ticks_per_s else {}
     return importlib.import_module(_SIM_SERVER).serve(seed=settings.seed, **rate)
+
+
+def open_journal(settings: Settings, host: str, port: int) -> Journal:
+    """The journal that the settings ask for, locked for this client."""
+    if settings.state_dir is None or (settings.target == "sim" and not settings.state_dir):
+        return MemoryJournal()
+    place = settings.state_dir or default_state_dir(host, port, settings.client_id)
+    return FileJournal(make_state_dir(place) / "journal", fsync=settings.fsync, thread=settings.mode != "inline")
 
 
 def _open(settings: Settings, host: str, port: int) -> LinkLike:
@@ -154,7 +166,12 @@ class Client:
     """
 
     def __init__(
-        self, settings: Settings, link: LinkLike, address: tuple[str, int], simulator: Any | None = None
+        self,
+        settings: Settings,
+        link: LinkLike,
+        address: tuple[str, int],
+        simulator: Any | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.settings = settings
         self.address = address
@@ -162,7 +179,7 @@ class Client:
         self.capture: CaptureProxy | None = None
         self.connect_ms = 0.0
         self._resources = ExitStack()
-        self._core = Core(settings, link)
+        self._core = Core(settings, link, journal=journal)
         self._core.start(reconcile=settings.reconcile)
         self.orders: Orders = self._core.orders
 

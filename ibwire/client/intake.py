@@ -18,11 +18,11 @@ from ibwire.trade.orders import OrderTable
 from ibwire.types import incoming
 from ibwire.wire.codec import Codec, UnknownMessage
 
-__all__ = ["Entry", "Intake", "Pending"]
+__all__ = ["ORDER_KINDS", "Entry", "Intake", "Pending"]
 
 _KEEP_NOTICES: Final = 1000
 _READ_ONLY: Final = 321
-_ORDER_KINDS: Final = frozenset(
+ORDER_KINDS: Final = frozenset(
     row.id for row in INCOMING.values() if row.record and BY_NAME[row.record].ring == "order"
 )
 
@@ -126,7 +126,7 @@ class Intake:
             message = self._codec.decode(entry.payload)
         except ProtocolError as error:
             self.bad += 1
-            if entry.kind in _ORDER_KINDS:
+            if entry.kind in ORDER_KINDS:
                 self.in_doubt = bool(self.table.on_undecodable(None, str(error), entry.recv_ns)) or self.in_doubt
             return
         if isinstance(message, UnknownMessage):

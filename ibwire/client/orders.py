@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ibwire.client.modifying import Modify, ModifyPending, changed_order
 from ibwire.client.order_handle import OrderHandle
 from ibwire.errors import ConfigError, OrderError, RiskRejected
+from ibwire.io.journal import Act
 from ibwire.spec.orderstates import State
 from ibwire.trade.view import OrderView
 from ibwire.types import outgoing
@@ -45,6 +46,7 @@ class Orders:
         Raises
         ------
         ConfigError : the order is not complete, or names one that has ended.
+        JournalError : it cannot be written down first (JournalFull); nothing was sent.
         PacingError : too much is being sent; nothing was sent of this.
         RiskRejected : TWS has no connection to IB, orders are being looked up after it had none, or the order table
             in shared memory is full; nothing was sent.
@@ -139,8 +141,9 @@ class Orders:
         with core.lock:
             core.check_usable()
             payload, _ = core.encode(outgoing.CancelOrder(order_id, OrderCancel()))
-            core.table.on_cancel_request(order_id, core.now_ns())
-            core.send_order(order_id, payload)
+            intent, now_ns = core.intend(Act.CANCEL, order_id, payload)
+            core.table.on_cancel_request(order_id, now_ns)
+            core.send_order(order_id, payload, intent)
         core.changed()
 
     def get(self, order_id: int) -> OrderHandle | None:
@@ -227,12 +230,13 @@ class Orders:
         order.clientId = core.client_id
         payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, contract, order))
         core.claim_row(order.orderId, is_new=is_new)
-        view = core.table.on_place(order.orderId, contract, order, core.now_ns(), 4 + len(payload), dialect)
+        intent, now_ns = core.intend(Act.PLACE if is_new else Act.MODIFY, order.orderId, payload)
+        view = core.table.on_place(order.orderId, contract, order, now_ns, 4 + len(payload), dialect)
         sent = view._sent if isinstance(view, OrderHandle) else None
         if isinstance(view, OrderHandle):
             view._sent = copy.copy(order)
         try:
-            core.send_order(order.orderId, payload)
+            core.send_order(order.orderId, payload, intent)
         except BaseException:
             if isinstance(view, OrderHandle) and not view.is_uncertain:
                 view._sent = sent

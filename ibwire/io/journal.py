@@ -185,6 +185,9 @@ class MemoryJournal(_Writing):
     def record(self, link: Any) -> bool:
         return False
 
+    def prune(self, open_orders: dict[int, int]) -> list[str]:
+        return []
+
     def maintain(self) -> None:
         pass
 

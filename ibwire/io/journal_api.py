@@ -89,6 +89,9 @@ class Journal(Protocol):
     def maintain(self) -> None:
         """Prepare and synchronise where it is time; only needed without a thread of its own."""
 
+    def prune(self, open_orders: dict[int, int]) -> list[str]:
+        """Remove what neither the retention nor an order that has not ended needs (id -> its first entry)."""
+
     def close(self) -> None:
         """Write that it ends in order, and let go of it. Twice is harmless."""
 
@@ -106,6 +109,9 @@ class NullJournal:
 
     def record(self, link: Any) -> bool:
         return False
+
+    def prune(self, open_orders: dict[int, int]) -> list[str]:
+        return []
 
     def _nothing(self, *args: Any, **values: Any) -> None:
         pass

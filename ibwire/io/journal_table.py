@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ibwire.io.journal_api import Journal
-from ibwire.io.journal_rebuild import INPUTS
+from ibwire.io.journal_rebuild import INPUTS, rebuild
 
-__all__ = ["journaled"]
+__all__ = ["journaled", "restore"]
 
 _ONLY_WHEN_EFFECTIVE: Final = frozenset({"check_deadlines"})
 
@@ -72,3 +72,27 @@ def _tell_change(table: Any, view: Any, journal: Journal, now_ns: int) -> None:
     title = view.events[-1].state if view.events else ""
     label = "" if before is None else before.label
     journal.transition(view.order_id, view.perm_id, label, view.state.label, title, now_ns)
+
+
+def restore(table: Any, journal: Journal) -> int:
+    """Give a new table what an earlier life of the program left in its journal, every open order as uncertain.
+
+    Returns
+    -------
+    int
+        The highest order id that was used, -1 when none is known.
+
+    Raises
+    ------
+    JournalCorrupt, JournalVersion : nothing may be sent before somebody has looked.
+    """
+    directory = getattr(journal, "directory", None)
+    if directory is None:
+        return -1
+    table._is_telling = True  # it stands there already
+    try:
+        rebuilt = rebuild(directory, table)
+    finally:
+        table._is_telling = False
+    journal.prune({view.order_id: rebuilt.first_seq.get(view.order_id, 0) for view in rebuilt.open_orders})
+    return rebuilt.high_water if rebuilt.high_water else -1
