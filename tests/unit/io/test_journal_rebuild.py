@@ -1,0 +1,216 @@
+"""Back from the journal: the table that a run had, whatever happened in it."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ibwire
+from ibwire.errors import IbwireError
+from ibwire.io.journal import Act, FileJournal, MemoryJournal
+from ibwire.io.journal_errors import JournalError, JournalLocked
+from ibwire.io.journal_rebuild import rebuild, replay
+from ibwire.io.journal_table import journaled, restore
+from ibwire.spec.orderstates import State
+from ibwire.trade.orders import OrderTable
+from ibwire.types import incoming, outgoing
+from ibwire.types.constructors import limit, market, stock
+from ibwire.types.structs import Order, OrderCancel
+from ibwire.wire.codec import Codec, Role
+
+_OBJECTS = ("contract", "order", "broker_contract", "broker_order", "placed_order", "pending_modifies")
+
+
+def picture(table: Any) -> list[dict[str, Any]]:
+    """Everything that a table knows, as plain values; orders as the bytes that they are on the wire."""
+    codec = Codec(225, Role.CLIENT)
+    found = []
+    for view in table:
+        values = {name: getattr(view, name) for name in slots(view) if name not in _OBJECTS}
+        values["fills"] = {
+            base: (fill.exec_id, fill.shares, fill.price, fill.side, fill.ns, {n: str(fee) for n, fee in fill.fees.items()})
+            for base, fill in view.fills.items()
+        }
+        placed = [view.order, view.placed_order, *view.pending_modifies]
+        contract = view.contract
+        values["wire"] = [one and codec.encode(outgoing.PlaceOrder(view.order_id, contract, one)) for one in placed]
+        values["broker"] = (repr(view.broker_contract), repr(view.broker_order))
+        found.append(values)
+    return found
+
+
+def slots(view: Any) -> list[str]:
+    return [name for kind in type(view).__mro__ for name in getattr(kind, "__slots__", ()) if not name.startswith("_")]
+
+
+def act(ib: Any, contract: Any, rng: random.Random) -> None:
+    """One random thing that a program may do, also wrong things."""
+    orders = ib.orders
+    known = orders.all()
+    match rng.randrange(8):
+        case 0 | 1:
+            orders.place(contract, market(rng.choice(["BUY", "SELL"]), rng.randrange(1, 200)))
+        case 2 | 3:
+            orders.place(contract, limit(rng.choice(["BUY", "SELL"]), rng.randrange(1, 200), rng.choice([1.0, 100.0, 900.0])))
+        case 4 if known:
+            orders.cancel(rng.choice(known).order_id)
+        case 5 if known:
+            orders.cancel(rng.choice([9999, known[-1].order_id]))
+        case 6 if known:
+            changed = limit("BUY", rng.randrange(1, 300), rng.choice([1.0, 2.0, 500.0]))
+            changed.orderId = rng.choice(known).order_id
+            orders.place(contract, changed)
+        case 7:
+            rng.choice([orders.refresh, lambda: orders.place(contract, Order(action="BUY", orderType="XX", totalQuantity=Decimal(1)))])()
+
+
+@pytest.mark.parametrize("version", [151, 176, 203, 225])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_rebuilt_table_is_the_one_of_the_run(tmp_path: Path, seed: int, version: int) -> None:
+    rng = random.Random(seed * 1000 + version)
+    with ibwire.connect("sim", state_dir=str(tmp_path), max_server_version=version, seed=seed, fsync="never") as ib:
+        contract = ib.qualify(stock("AAPL"))
+        for _ in range(40):
+            try:
+                act(ib, contract, rng)
+            except IbwireError:
+                pass
+            if rng.random() < 0.3:
+                waiting = [one for one in ib.orders.all() if not one.is_done]
+                if waiting:
+                    try:
+                        rng.choice(waiting).wait("done", timeout=0.02)
+                    except ibwire.WaitTimeout:
+                        pass
+        core = ib._core
+        ib.close()
+        live = picture(core.table)
+    table = OrderTable(1)
+    facts = replay(tmp_path, table)
+    rebuilt = picture(table)
+    assert len(rebuilt) == len(live) > 5
+    for one, other in zip(rebuilt, live, strict=True):
+        assert one == other
+    assert facts.is_closed
+    assert not facts.unanswered
+    assert facts.epoch == 1
+    assert facts.high_water == max(view.order_id for view in table)
+
+
+def test_the_next_life_begins_with_what_the_last_one_left(tmp_path: Path) -> None:
+    with ibwire.connect("sim", state_dir=str(tmp_path)) as ib:
+        contract = ib.qualify(stock("AAPL"))
+        done = ib.orders.place(contract, market("BUY", 10)).wait("done").order_id
+        working = ib.orders.place(contract, limit("BUY", 10, 1.0)).wait("live").order_id
+        with pytest.raises(JournalLocked):
+            ibwire.connect("sim", state_dir=str(tmp_path))
+    with ibwire.connect("sim", state_dir=str(tmp_path)) as ib:
+        states = {view.order_id: view.state for view in ib.orders.all()}
+        assert states == {done: State.FILLED, working: State.UNCERTAIN}
+        assert ib._core.journal.epoch == 2  # type: ignore[attr-defined]
+        new = ib.orders.place(ib.qualify(stock("AAPL")), limit("BUY", 10, 1.0)).wait("live")
+        assert new.order_id > working  # the new gateway would have given the same ids again
+        core = ib._core
+    table = OrderTable(1)
+    facts = replay(tmp_path, table)
+    assert picture(table) == picture(core.table)
+    assert facts.epoch == 2
+
+
+class Link:
+    server_version = 176
+
+
+def journal_of(tmp_path: Path, record: Any) -> Path:
+    with FileJournal(tmp_path, segment_bytes=1 << 16, thread=False) as journal:
+        journal.session(1, 176, 1)
+        record(journal)
+    return tmp_path
+
+
+def entry(message: Any, seq: int, kind: int = 3) -> Any:
+    class Got:
+        payload = Codec(176, Role.GATEWAY).encode(message)
+        recv_ns, flags, code = seq * 10, 0, 0
+
+    Got.seq, Got.kind = seq, kind  # type: ignore[attr-defined]
+    return Got
+
+
+def place(order_id: int) -> bytes:
+    return Codec(176, Role.CLIENT).encode(outgoing.PlaceOrder(order_id, stock("AAPL"), limit("BUY", 10, 1.0)))
+
+
+def status(order_id: int, text: str) -> incoming.OrderStatus:
+    return incoming.OrderStatus(orderId=order_id, status=text, filled=Decimal(0), remaining=Decimal(10), permId=5, clientId=1)
+
+
+def test_an_intent_without_an_outcome_is_told_and_uncertain(tmp_path: Path) -> None:
+    journal_of(tmp_path, lambda journal: journal.intent(Act.PLACE, 7, place(7), 0, 50))
+    table = OrderTable(1)
+    facts = rebuild(tmp_path, table)
+    assert [(one.order_id, one.act) for one in facts.unanswered] == [(7, Act.PLACE)]
+    assert [view.order_id for view in facts.open_orders] == [7]
+    assert table.get(7).state is State.UNCERTAIN  # type: ignore[union-attr]
+    assert facts.high_water == 7
+
+
+def test_messages_go_where_the_table_had_them(tmp_path: Path) -> None:
+    """The receiving thread wrote an answer down before the table had it; a command of then was not after it."""
+
+    def record(journal: Any) -> None:
+        journal.intent(Act.PLACE, 1, place(1), 0, 1)
+        journal.received(entry(status(1, "Submitted"), 5))
+        journal.intent(Act.CANCEL, 1, Codec(176, Role.CLIENT).encode(outgoing.CancelOrder(1, OrderCancel())), 4, 60)
+        journal.received(entry(status(1, "Cancelled"), 6))
+
+    table = OrderTable(1)
+    replay(journal_of(tmp_path, record), table)
+    view = table.get(1)
+    assert view is not None
+    assert [one.state for one in view.events] == ["sent", "cancel sent", "Submitted", "Cancelled"]
+
+
+def test_a_table_of_another_client_is_refused(tmp_path: Path) -> None:
+    journal_of(tmp_path, lambda journal: None)
+    with pytest.raises(JournalError, match="client id 1, the table of 2"):
+        replay(tmp_path, OrderTable(2))
+
+
+def test_an_input_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    journal_of(tmp_path, lambda journal: journal.told("on_moonrise", 0, 1))
+    with pytest.raises(JournalError, match="on_moonrise"):
+        replay(tmp_path, OrderTable(1))
+
+
+def test_kills_and_marks_are_remembered(tmp_path: Path) -> None:
+    def record(journal: Any) -> None:
+        journal.kill("engaged", "mine", "daily loss", 1)
+        journal.kill("released", "mine", "by hand", 2)
+        journal.kill("engaged", "everything", "by signal", 3)
+        journal.override("A. Trader", "raised the limit", 4)
+        journal.high_water(4711, 5)
+        journal.verdict(3, "reject", "max_quantity", "too large", 6)
+
+    facts = replay(journal_of(tmp_path, record), None)
+    assert facts.killed == "by signal"
+    assert facts.high_water == 4711
+    assert facts.is_closed
+
+
+def test_a_journaled_table_tells_inputs_once_and_changes(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    table = journaled(OrderTable, journal, lambda: 3)(1)
+    table.on_place(1, stock("AAPL"), limit("BUY", 1, 1.0), 10)
+    table.on_reconnect(20, "new session")  # calls on_link_lost itself
+    table.on_reconnect(now_ns=30)
+    labels = [one.label for one in journal.reading()]
+    assert labels == ["transition", "input", "transition", "input"]
+    told = list(journal.reading())
+    assert told[0].json()["to"] == "sent"
+    assert told[2].json() == {"orderId": 1, "permId": 0, "from": "sent", "to": "uncertain", "title": "uncertain"}
+    assert restore(OrderTable(1), journal) == -1
