@@ -33,6 +33,7 @@ from ibwire.io.journal_format import (
 __all__ = ["Reading", "Tail", "read", "segments_of"]
 
 _NAME: Final = re.compile(r"\d{8}" + re.escape(SUFFIX))
+_ZEROS: Final = bytes(1 << 16)
 _FAR: Final = 1 << 32  # sequence numbers: an entry behind a damage is not further away than this
 _HINT: Final = "nothing from there on was used; `ibwire journal export` gives what is before it; keep the files"
 
@@ -168,14 +169,23 @@ class Reading:
         if (later := _later(data, at, self.last_seq)) >= 0:
             problem = f"no good entry, but there are more behind it (the next at byte {later})"
             raise JournalCorrupt(problem, name, at, hint=_HINT)
-        cut, short = len(data[at:].rstrip(b"\0")), max(0, head.capacity - len(data))
+        cut, short = max(0, _used(data) - at), max(0, head.capacity - len(data))
         if cut or short:
             self.tail = Tail(name, at, cut, short)
 
 
+def _used(data: bytes) -> int:
+    """Bytes up to the last that is not zero; most of a young segment is zeros."""
+    end = len(data)
+    while end >= len(_ZEROS) and data[end - len(_ZEROS) : end] == _ZEROS:
+        end -= len(_ZEROS)
+    start = max(0, end - len(_ZEROS))
+    return start + len(data[start:end].rstrip(b"\0"))
+
+
 def _later(data: bytes, at: int, last_seq: int) -> int:
     """Where behind ``at`` a good entry begins that is newer than the last one; -1 when none does."""
-    end = len(data.rstrip(b"\0"))
+    end = _used(data)
     view = memoryview(data)
     for place in range((at + 7) & ~7, end - ENTRY_HEAD_BYTES + 8, 8):
         if place + ENTRY_HEAD_BYTES > len(data):

@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import ibwire
+import ibwire.client
+from ibwire.ring import impl
+from ibwire.types import outgoing
 from ibwire.types.constructors import limit, stock
+from ibwire.wire.codec import Codec, Role
 
 _ROOT = Path(ibwire.__file__).parent
 _COUNTED = (str(_ROOT / "client"), str(_ROOT / "io"))
@@ -49,7 +53,19 @@ def live(operation: str, step: int, port: int, state_dir: str) -> None:
     sys.setprofile(None)
 
 
+def warm() -> None:
+    """What every child would do first: plans and tables are kept for the process."""
+    from ibwire.wire.hot import tables
+
+    tables(176, True)
+    codec = Codec(176, Role.CLIENT)
+    codec.encode(outgoing.PlaceOrder(1, stock("AAPL"), limit("BUY", 1, 1.0)))
+    if impl.NAME == "compiled":
+        impl.reader_module()
+
+
 def main() -> None:
+    warm()
     for line in sys.stdin:
         operation, step, port, state_dir = line.split()
         pid = os.fork()

@@ -7,6 +7,7 @@ import random
 import resource
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +18,12 @@ import pytest
 
 from ibwire import _journal
 from ibwire.errors import ConfigError, ForkedClient
-from ibwire.io import journal as module
 from ibwire.io import journal_plain, statedir
 from ibwire.io.journal import Act, FileJournal, MemoryJournal, NullJournal
 from ibwire.io.journal_errors import JournalCorrupt, JournalError, JournalFull, JournalLocked, JournalVersion
-from ibwire.io.journal_format import HEAD_BYTES, Kind, intent_of, make_head, result_of
+from ibwire.io.journal_format import Kind, intent_of, make_head, result_of
 from ibwire.io.journal_read import read, segments_of
+from ibwire.ring import impl
 
 SMALL = 1 << 16
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,7 +48,7 @@ def key(entry: Any) -> tuple[Any, ...]:
 
 @pytest.fixture(params=["compiled", "plain"])
 def writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(module.impl, "NAME", request.param)
+    monkeypatch.setattr(impl, "NAME", request.param)
     return str(request.param)
 
 
@@ -335,7 +336,7 @@ def test_a_full_disk_refuses_orders_and_lets_cancels_out(tmp_path: Path, writer:
             pass
         assert journal.missed
         assert journal.problem
-    module.time.sleep(0.03)
+    time.sleep(0.03)
     fill(journal, 3, 5000)
     journal.close()
     entries = list(read(tmp_path))
@@ -351,14 +352,14 @@ def test_no_room_for_a_first_segment(tmp_path: Path, writer: str) -> None:
 
 
 def test_a_disk_that_fails_refuses_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.impl, "NAME", "plain")
+    monkeypatch.setattr(impl, "NAME", "plain")
     journal = FileJournal(tmp_path, segment_bytes=SMALL, fsync="always", thread=False)
     fill(journal, 2)
 
     def broken(fd: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(journal_plain.os, "fdatasync", broken)
+    monkeypatch.setattr(os, "fdatasync", broken)
     with pytest.raises(JournalFull, match="Input/output error"):
         fill(journal, 1, 3)
     assert journal.intent(Act.CANCEL, 1, b"cancel", 0, 1)
@@ -396,7 +397,7 @@ def test_retention_keeps_what_an_open_order_needs(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense(tmp_path: Path) -> None:
     for values in ({"fsync": "often"}, {"segment_bytes": 100}, {"interval_ms": 0}, {"retention_segments": 0}):
         with pytest.raises(ConfigError):
-            FileJournal(tmp_path, **values)  # type: ignore[arg-type]
+            FileJournal(tmp_path, **values)
     with FileJournal(tmp_path, segment_bytes=SMALL, thread=False) as journal, pytest.raises(ConfigError, match="name"):
         journal.override(" ", "released the kill switch", 1)
 

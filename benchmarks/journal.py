@@ -1,0 +1,78 @@
+"""What journaling costs: per order entry in the receiving thread, and per order on the way out.
+
+    python -m benchmarks.journal [ENTRIES]
+
+Entries as they come (a status with its frame, a placement) go through the compiled recorder with fsync interval and
+never, beside a bare memcpy append of the same bytes; medians of several turns of one run, as ratios.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ibwire import _journal
+from ibwire.io.journal import Act, FileJournal, NullJournal
+from ibwire.io.journal_format import RECORD_HEAD, Kind
+from ibwire.io.journal_read import read
+
+TURNS = 5
+
+
+def median_ns(work: Callable[[], object], count: int) -> float:
+    """Nanoseconds of one of `count`, the median of some turns."""
+    found = []
+    for _ in range(TURNS):
+        begin = time.perf_counter_ns()
+        work()
+        found.append((time.perf_counter_ns() - begin) / count)
+    return statistics.median(found)
+
+
+def recorded(directory: Path, fsync: str, payload: bytes, count: int) -> float:
+    """One order entry from ring to journal, in the compiled recorder."""
+    with FileJournal(directory, fsync=fsync, segment_bytes=1 << 29, retention_segments=None) as journal:
+        return _journal.measure(journal._appender, payload, count, TURNS)
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    for size in (120, 400, 900):
+        payload = bytes(range(1, 251)) * 4
+        payload = payload[:size]
+        bare = _journal.measure(None, payload, count, TURNS)
+        print(f"frame of {size} bytes: bare memcpy append {bare:.0f} ns")
+        for fsync in ("never", "interval"):
+            with tempfile.TemporaryDirectory() as name:
+                ns = recorded(Path(name), fsync, payload, count)
+                print(f"  order entry, fsync {fsync:<9} {ns:7.0f} ns   {ns / bare:5.1f} times the bare append")
+    frame = bytes(range(1, 251)) * 2
+    outgoing = {}
+    for label in ("null", "never", "interval"):
+        with tempfile.TemporaryDirectory() as name:
+            journal = NullJournal() if label == "null" else FileJournal(Path(name), fsync=label)
+
+            def orders(journal: FileJournal | NullJournal = journal) -> None:
+                for order_id in range(2000):
+                    journal.sent(journal.intent(Act.PLACE, order_id, frame, 0, 1), order_id, 504, 0, 2)
+
+            outgoing[label] = median_ns(orders, 2000)
+            journal.close()
+        print(f"intent and sent of one order, {label:<9} {outgoing[label]:7.0f} ns")
+    with tempfile.TemporaryDirectory() as name:
+        with FileJournal(Path(name), fsync="never") as written:
+            head = RECORD_HEAD.pack(1, 1, 3, 0, 0, 0, 400, 0)
+            for n in range(count):
+                written._appender.put(Kind.RECEIVED, n, head, frame[:400])
+        begin = time.perf_counter()
+        entries = sum(1 for _ in read(name))
+        took = time.perf_counter() - begin
+        print(f"{entries} entries read and checked in {took:.2f} s, {entries / took:,.0f}/s")
+
+
+if __name__ == "__main__":
+    main()
