@@ -1,8 +1,7 @@
 # Appending to the journal from compiled code, without the GIL and from any thread.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from ibwire._reader cimport Step
-from ibwire._ring cimport LogCursor, LogRing
+from ibwire._ring cimport LogCursor, LogRing, Stepper
 
 cdef extern from "_journal.h" nogil:
     ctypedef struct pthread_mutex_t:
@@ -57,8 +56,11 @@ cdef class Appender:
     cdef bytes path_of(self, uint64_t number)
 
 
-cdef class Recorder(Step):
+cdef class Recorder(Stepper):
     cdef Appender journal
     cdef LogRing ring
     cdef LogCursor cursor
     cdef uint64_t end
+    cdef Stepper following     # the region's own, after this
+
+    cdef void record(self) noexcept nogil

@@ -2,8 +2,7 @@
 
 from typing import final
 
-from ibwire._reader import Step
-from ibwire._ring import LogRing
+from ibwire._ring import LogRing, Region, Stepper
 
 def crc32(data: bytes | bytearray | memoryview, value: int = 0) -> int:
     """As ``zlib.crc32``."""
@@ -39,10 +38,10 @@ class Appender:
         """Let go of the files. Nothing is appended after it."""
 
 @final
-class Recorder(Step):
+class Recorder(Stepper):
     """Appends what comes into the order ring, in the thread that receives, before anything else looks at it."""
 
-    def __init__(self, journal: Appender, ring: LogRing) -> None: ...
+    def __init__(self, journal: Appender, ring: LogRing, region: Region) -> None: ...
 
 def measure(journal: Appender | None, payload: bytes, count: int, turns: int) -> float:
     """For the benchmark: ns of one append of a received frame; without a journal, of copying it."""

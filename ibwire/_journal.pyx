@@ -17,7 +17,7 @@ import os
 
 from ibwire._ring cimport data_of, entry_bytes, entry_payload, entry_payload_bytes, ibw_now_ns, ibw_store_release, \
     ibw_wall_ns
-from ibwire._ring cimport LogCursor, LogRing
+from ibwire._ring cimport LogCursor, LogRing, Region, Stepper
 
 cdef extern from "_journal.h" nogil:
     void ibw_crc_setup()
@@ -416,19 +416,29 @@ cdef class Appender:
 
 
 @cython.final
-cdef class Recorder(Step):
+cdef class Recorder(Stepper):
     """Appends what comes into the order ring, in the thread that receives, before anything else looks at it.
 
     Of an entry's header only the 32 bytes that every kind has are kept: the frame has the rest, and record layouts
     change from release to release.
     """
 
-    def __cinit__(self, Appender journal not None, LogRing ring not None):
+    def __cinit__(self, Appender journal not None, LogRing ring not None, Region region not None):
         self.journal, self.ring = journal, ring
+        self.following = region.stepper
         self.cursor = LogCursor(ring)
         self.end = ring.end()
 
-    cdef void step(self, uint64_t from_head, uint64_t to_head, uint64_t seq) noexcept nogil:
+    cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
+        self.record()
+        if self.following is not None:
+            self.following.step(head, seq)
+
+    cdef void idle(self, int64_t now_ns) noexcept nogil:
+        if self.following is not None:
+            self.following.idle(now_ns)
+
+    cdef void record(self) noexcept nogil:
         cdef uint64_t ready, until
         cdef uint64_t end = self.ring.end()
         cdef const uint8_t *entry

@@ -282,10 +282,11 @@ class FileJournal(_Writing):
     # ------------------------------------------------------------------ what is recorded
 
     def record(self, link: Any) -> bool:
-        if impl.NAME != "compiled" or not hasattr(link, "add_step"):
+        region = getattr(link.market, "region", None)
+        if impl.NAME != "compiled" or region is None:
             return False
-        self._recorder = import_module("ibwire._journal").Recorder(self._appender, link.orders)
-        link.add_step(self._recorder)
+        self._recorder = import_module("ibwire._journal").Recorder(self._appender, link.orders, region)
+        region.step_with(self._recorder)  # it steps what was there before, after itself
         return True
 
     def intent(self, act: Act, order_id: int, frame: bytes, after_seq: int, now_ns: int) -> int:

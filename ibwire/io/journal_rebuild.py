@@ -40,6 +40,7 @@ INPUTS: Final = {
     "check_deadlines": True,
     "end_snapshot": True,
     "on_deadline": True,
+    "on_executions_listed": False,
     "on_link_lost": True,
     "on_looked_up": True,
     "on_reconnect": True,
@@ -232,9 +233,16 @@ class Replay:
             problem = f"entry {entry.seq} tells the order table {what!r}, which is not known here"
             raise JournalError(problem, hint="read it with a newer ibwire")
         if self.table is not None:
+            for name, value in values.items():
+                if isinstance(value, dict):
+                    values[name] = [view for ids in value["orders"] if (view := self._view(*ids)) is not None]
             if INPUTS[what]:
                 values["now_ns"] = entry.ns
             getattr(self.table, what)(**values)
+
+    def _view(self, client_id: int, order_id: int, perm_id: int) -> Any:
+        by_perm = self.table.by_perm_id(perm_id) if perm_id else None
+        return by_perm if by_perm is not None else self.table.get(order_id, client_id)
 
     def _on_kill(self, entry: Entry) -> None:
         values = entry.json()

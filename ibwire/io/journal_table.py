@@ -52,7 +52,7 @@ def _wrap(name: str, method: Callable[..., Any], journal: Journal, after_seq: Ca
         bound = signature.bind(self, *args, **values).arguments
         now_ns = bound.get("now_ns", 0)
         if is_input and (found or name not in _ONLY_WHEN_EFFECTIVE):
-            facts = {key: value for key, value in list(bound.items())[1:] if key != "now_ns"}
+            facts = {key: _plain(value) for key, value in list(bound.items())[1:] if key != "now_ns"}
             journal.told(name, after_seq(), now_ns, **facts)
         for view in found if isinstance(found, list) else (found,):
             if view is not None:
@@ -61,6 +61,13 @@ def _wrap(name: str, method: Callable[..., Any], journal: Journal, after_seq: Ca
 
     call.__name__, call.__doc__ = name, method.__doc__
     return call
+
+
+def _plain(value: Any) -> Any:
+    """An argument as JSON; orders by their ids."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return {"orders": [(view.client_id, view.order_id, view.perm_id) for view in value]}
 
 
 def _tell_change(table: Any, view: Any, journal: Journal, now_ns: int) -> None:

@@ -290,7 +290,8 @@ def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
             FileJournal(tmp_path)
         assert caught.value.pid == os.getpid()
         code = (
-            "import sys\nfrom ibwire.io.journal import FileJournal\nfrom ibwire.io.journal_errors import JournalLocked\n"
+            "import sys\nfrom ibwire.io.journal import FileJournal\n"
+            "from ibwire.io.journal_errors import JournalLocked\n"
             "try: FileJournal(sys.argv[1])\nexcept JournalLocked as e: print(e.pid, e)"
         )
         command = [sys.executable, "-c", code, str(tmp_path)]
@@ -324,7 +325,7 @@ def test_a_full_disk_refuses_orders_and_lets_cancels_out(tmp_path: Path, writer:
     journal = FileJournal(tmp_path, segment_bytes=SMALL, thread=False)
     journal.session(1, 176, 1)
     with no_room():
-        with pytest.raises(JournalFull, match="place of order .* cannot be journaled.*Cancels still go out") as caught:
+        with pytest.raises(JournalFull, match=r"place of order .* cannot be journaled.*Cancels still go out") as caught:
             fill(journal, 2000)
         assert str(tmp_path) in str(caught.value)
         placed = sum(one.kind == Kind.INTENT for one in read(tmp_path))
