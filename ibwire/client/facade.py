@@ -20,6 +20,7 @@ from ibwire.io import clock
 from ibwire.io.courier import Submits
 from ibwire.io.cursor import Cursor
 from ibwire.io.journal import FileJournal, Journal, MemoryJournal
+from ibwire.io.journal_errors import JournalLocked
 from ibwire.io.link import Link
 from ibwire.io.metrics import Metrics
 from ibwire.io.statedir import default_state_dir, make_state_dir
@@ -83,6 +84,8 @@ def connect(target: str, **settings: Any) -> Client:
 
             tap = stack.enter_context(CaptureProxy(CaptureWriter(wanted.capture, f"{host}:{port}"), host, port))
             near_host, near_port = tap.host, tap.port
+        journal = open_journal(wanted, host, port)
+        stack.callback(journal.close)
         begin_ns = clock.now_ns()
         try:
             link = _open(wanted, near_host, near_port)
@@ -90,8 +93,6 @@ def connect(target: str, **settings: Any) -> Client:
             if tap is not None and tap.refused is not None:
                 raise tap.refused from None  # the tap answers for a gateway that is not there
             raise
-        journal = open_journal(wanted, host, port)
-        stack.callback(journal.close)
         client = Client(wanted, link, (host, port), server, journal)
         client.capture = tap
         client.connect_ms = (clock.now_ns() - begin_ns) / 1e6
@@ -112,7 +113,11 @@ def open_journal(settings: Settings, host: str, port: int) -> Journal:
     if settings.state_dir is None or (settings.target == "sim" and not settings.state_dir):
         return MemoryJournal()
     place = settings.state_dir or default_state_dir(host, port, settings.client_id)
-    return FileJournal(make_state_dir(place) / "journal", fsync=settings.fsync, thread=settings.mode != "inline")
+    try:
+        return FileJournal(make_state_dir(place) / "journal", fsync=settings.fsync, thread=settings.mode != "inline")
+    except JournalLocked as error:
+        # Its folder is this gateway's and this client id's: whoever writes it has the id.
+        raise ConnectError(f"client id {settings.client_id} is in use: {error}") from error
 
 
 def _open(settings: Settings, host: str, port: int) -> LinkLike:
