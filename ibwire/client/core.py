@@ -31,6 +31,7 @@ from ibwire.io import clock, life
 from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
 from ibwire.io.journal import Act, Journal, NullJournal
+from ibwire.io.journal_rebuild import TABLE_KINDS
 from ibwire.io.journal_table import journaled, restore
 from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
@@ -224,8 +225,8 @@ class Core:
     # -- coming in ---------------------------------------------------------------------------------------------------
 
     def _take(self, entry: Any) -> None:
-        if entry.kind in ORDER_KINDS:
-            self.journal.received(entry)
+        if entry.kind in TABLE_KINDS:
+            self.journal.received(entry, from_control=entry.kind not in ORDER_KINDS)
         self.taken_seq = entry.seq
         self.intake.take(entry)
 

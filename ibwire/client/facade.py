@@ -116,7 +116,9 @@ def open_journal(settings: Settings, host: str, port: int) -> Journal:
     try:
         return FileJournal(make_state_dir(place) / "journal", fsync=settings.fsync, thread=settings.mode != "inline")
     except JournalLocked as error:
-        # Its folder is this gateway's and this client id's: whoever writes it has the id.
+        if settings.state_dir:
+            raise
+        # The default folder is this gateway's and this client id's: whoever writes there has the id.
         raise ConnectError(f"client id {settings.client_id} is in use: {error}") from error
 
 

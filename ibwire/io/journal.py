@@ -117,8 +117,8 @@ class _Writing:
         head = OUTCOME.pack(order_id, after_seq, intent, wrote_bytes)
         self._put(Kind.SEND_FAILED, now_ns, head, reason.encode("utf-8", "replace"))
 
-    def received(self, entry: Received) -> None:
-        if self._recorder is None:
+    def received(self, entry: Received, from_control: bool = False) -> None:
+        if self._recorder is None or from_control:
             head = RECORD_HEAD.pack(
                 entry.seq, entry.recv_ns, entry.kind, 0, entry.flags, entry.code, len(entry.payload), 0
             )

@@ -56,8 +56,11 @@ class Journal(Protocol):
     ) -> None:
         """The send broke off; ``wrote_bytes`` of the frame were taken."""
 
-    def received(self, entry: Received) -> None:
-        """An entry of the order ring, unless a recorder runs: then nothing."""
+    def received(self, entry: Received, from_control: bool = False) -> None:
+        """An entry that the order table is about to take.
+
+        With a recorder those of the order ring stand there already; those of the control ring never do.
+        """
 
     def told(self, what: str, after_seq: int, now_ns: int, **values: Any) -> None:
         """The order table was told something else: ``table.what(now_ns=now_ns, **values)``."""

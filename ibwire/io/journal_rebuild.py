@@ -8,6 +8,7 @@ nobody took before the end came counts as taken: it was received.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,8 @@ MESSAGES: Final = {
 _ORDER_KINDS: Final = frozenset(
     row.id for row in INCOMING.values() if row.record and BY_NAME[row.record].ring == "order"
 )
+TABLE_KINDS: Final = _ORDER_KINDS | {row.id for row in INCOMING.values() if row.name in MESSAGES}
+"""Ids of the messages that an order table takes, whichever ring they come in."""
 DIED: Final = "the program that wrote the journal has ended"
 
 
@@ -224,7 +227,8 @@ class Replay:
             self.table.on_send_failed(result.order_id, entry.ns, result.reason, result.wrote_bytes)
 
     def _on_received(self, entry: Entry) -> None:
-        self._waiting.append(received_of(entry))
+        # Those of the control ring are written when the table takes them, after others that it takes later.
+        insort(self._waiting, received_of(entry), key=lambda one: one.seq)
 
     def _on_input(self, entry: Entry) -> None:
         after, what, values = input_of(entry)
