@@ -69,13 +69,14 @@ def run(args: argparse.Namespace) -> int:
 def collect(seen: Attached) -> dict[str, Any]:
     """One look: health, quotes and orders as plain values, for JSON and for the table."""
     health = seen.health
-    now_ns = time.monotonic_ns()
+    quotes, orders = _rows(seen.quotes, "QUOTE_ROW"), _rows(seen.orders, "ORDER_ROW")
+    now_ns = time.monotonic_ns()  # after the rows: no age is negative
     return {
         "name": seen.name,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "health": _health(health),
-        "quotes": [_quote(row, now_ns) for row in _rows(seen.quotes, "QUOTE_ROW")],
-        "orders": [_order(row, now_ns) for row in _rows(seen.orders, "ORDER_ROW")],
+        "quotes": [_quote(row, now_ns) for row in quotes],
+        "orders": [_order(row, now_ns) for row in orders],
     }
 
 
