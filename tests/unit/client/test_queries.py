@@ -236,3 +236,21 @@ def test_answers_that_can_never_be_read_are_asked_for_ever_more_seldom() -> None
     world.run(300)
     assert order.may_fill
     assert world.link.count(outgoing.ReqOpenOrders) < 20
+
+
+def test_new_doubts_are_looked_up_soon_and_at_most_so_often() -> None:
+    world = World()
+    begun: list[int] = []
+    send = world.link.send
+
+    def watch(payload: bytes) -> None:
+        send(payload)
+        if type(world.link.sent[-1]) is outgoing.ReqOpenOrders:
+            begun.append(world.gateway.clock.now_ns)
+
+    world.link.send = watch  # type: ignore[method-assign]
+    for number in range(60):  # a new doubt each half second
+        world.orders.cancel(1000 + number)
+        world.run(0.5)
+    gaps = {later - earlier for earlier, later in pairwise(begun)}
+    assert len(begun) >= 15 and gaps == {MIN_GAP_MS * 1_000_000}
