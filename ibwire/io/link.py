@@ -26,6 +26,7 @@ from ibwire.io.wait import Bell, InlineBell, RegionBell, Waits, WakeFd, check_ho
 from ibwire.io.writer import InlineWriter, Writer
 from ibwire.ring import impl
 from ibwire.ring.log import MAX_BACKLOG_BYTES
+from ibwire.session.pacing import Pacing, Traffic
 from ibwire.session.session import MAX_REDIRECTS, ClientSession, Redirected
 from ibwire.spec.registry import by_name
 from ibwire.spec.versions import MAX_CLIENT_VERSION
@@ -103,7 +104,8 @@ class Link:
         self._on_close: list[Callable[[Ending], object]] = []
         self._reader = make_reader(sock, self.decoder, bell, self._end, first=first, how=settings["how"])
         self.bell: Waits = InlineBell(bell, self._receives, self._reader.receive) if self.is_inline else bell
-        self.writer = InlineWriter(sock, self._receive_now) if self.is_inline else Writer(sock)
+        pacing: Pacing | None = settings["pacing"]
+        self.writer = InlineWriter(sock, self._receive_now, pacing) if self.is_inline else Writer(sock, pacing)
         life.watch(self)
 
     # ------------------------------------------------------------------ opening
@@ -136,6 +138,7 @@ class Link:
         buffer_bytes: int = BUFFER_BYTES,
         receive_buffer_bytes: int = 0,
         publish: str | None = None,
+        pacing: Pacing | None = None,
     ) -> Link:
         """Connect, agree on a version and start reading.
 
@@ -177,6 +180,8 @@ class Link:
         publish : str or None
             Put the market ring, the tables and a copy of order and control entries into shared memory of that name,
             for ``ibwire.attach``; until the link ends.
+        pacing : Pacing, optional
+            How fast messages may leave; None for no limit.
 
         Raises
         ------
@@ -194,6 +199,7 @@ class Link:
             "mode": check_choice("mode", mode, MODES),
             "wait": check_how(wait),
             "how": how,
+            "pacing": pacing,
         }
         check_sizes(market_records, max_backlog_bytes)
         # Before connecting: a name that is taken, or too little memory, must not cost a session.
@@ -265,24 +271,46 @@ class Link:
         with self._encode_lock:
             return self.codec.encode(message)
 
-    def send(self, payload: bytes) -> None:
+    def turn(self, traffic: Traffic = Traffic.REST) -> None:
+        """Wait for a message's turn; then send it with ``traffic=None``. For who must not wait under a lock.
+
+        Raises
+        ------
+        PacingError : too many were before it. SendFailed : the connection is gone. WrongThread, ForkedClient.
+        """
+        life.check(self._generation)
+        if self.is_inline:
+            self._check_owner()
+        self.writer.turn(traffic)
+
+    def give_back(self) -> None:
+        """The turn that was taken last is not used."""
+        self.writer.give_back()
+
+    def send(self, payload: bytes, traffic: Traffic | None = Traffic.REST) -> None:
         """Send one message; returns when the kernel has its last byte. Any thread.
+
+        Parameters
+        ----------
+        traffic : Traffic or None
+            Whose turn to wait for; None when :meth:`turn` was called for it.
 
         Raises
         ------
         SendFailed : a SessionLost that says how many bytes had gone out. ProtocolError : too long a payload.
+        PacingError : too many were before it; nothing was sent.
         WrongThread : inline, another thread than the one that opened the link. ForkedClient : a child process.
         """
         if not payload:
             raise ProtocolError("an empty payload cannot be framed")
         life.check(self._generation)
         if not self.is_inline:
-            self.writer.send(frame(payload))
+            self.writer.send(frame(payload), 1, traffic)
             return
         self._check_owner()
         self._is_sending = True
         try:
-            self.writer.send(frame(payload))
+            self.writer.send(frame(payload), 1, traffic)
         finally:
             self._is_sending = False
             self._tell()

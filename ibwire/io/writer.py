@@ -1,4 +1,4 @@
-"""The one way bytes leave: whole frames, in order, whatever the kernel takes at a time."""
+"""The one way bytes leave: whole frames, in order, at the pace of a bucket, whatever the kernel takes at a time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from ibwire.errors import SessionLost
+from ibwire.errors import PacingError, SessionLost
+from ibwire.io import clock
 from ibwire.io.transport import shut
+from ibwire.session.pacing import Pacing, Queue, Ticket, Traffic
 
 _SLICE_MS: Final = 50
 
@@ -33,17 +35,26 @@ class SendFailed(SessionLost):
 class Writer:
     """Sends frames on a blocking socket. Any thread; frames never mix.
 
+    Parameters
+    ----------
+    pacing : Pacing, optional
+        How fast messages may leave; None for no limit.
+
     Attributes
     ----------
     messages, bytes : int
         Sent so far, whole.
     partial_sends : int
         How often the kernel took only part of what was left.
+    queue : Queue or None
+        Who waits for a turn, and how long waits were.
     """
 
-    __slots__ = ("_broken", "_lock", "_sock", "_stopped", "bytes", "messages", "partial_sends")
+    __slots__ = ("_broken", "_lock", "_sock", "_stopped", "_turns", "bytes", "messages", "partial_sends", "queue")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, pacing: Pacing | None = None) -> None:
+        self.queue = None if pacing is None else Queue(pacing)
+        self._turns = threading.Condition(threading.Lock())  # guards the queue; never held while a frame is sent
         self._sock = sock
         self._lock = threading.Lock()
         self._broken = ""  # owned by whoever holds the lock
@@ -52,13 +63,79 @@ class Writer:
         self.bytes = 0
         self.partial_sends = 0
 
-    def send(self, data: bytes | bytearray | memoryview, messages: int = 1) -> None:
+    def turn(self, traffic: Traffic = Traffic.REST) -> None:
+        """Wait for this message's turn, without holding anybody up. Then send it with ``traffic=None``.
+
+        For who must not wait while it holds a lock. A turn that is not used is given back with :meth:`give_back`.
+
+        Raises
+        ------
+        PacingError : too many were before it for ``max_queue_ms``; never for a cancel.
+        SendFailed : the connection is gone; nothing was sent.
+        """
+        queue = self.queue
+        if queue is None:
+            return
+        with self._turns:
+            now_ns = clock.now_ns()
+            if queue.try_take(traffic, now_ns):
+                return
+            ticket = queue.join(traffic, now_ns)
+        try:
+            self._wait_turn(queue, ticket)
+        finally:
+            with self._turns:
+                queue.leave(ticket)  # Ctrl-C too must not leave a place in line that nobody will use
+                self._turns.notify_all()
+
+    def _wait_turn(self, queue: Queue, ticket: Ticket) -> None:
+        while True:
+            if reason := self._stopped or self._broken:
+                raise SendFailed(f"nothing was sent: {reason}")
+            with self._turns:
+                now_ns = clock.now_ns()
+                wait_ns = queue.ask(ticket, now_ns)
+                retry_ns = queue.retry_after_ns(ticket.traffic, now_ns) if wait_ns < 0 else 0
+            if wait_ns == 0:
+                return
+            if wait_ns < 0:
+                pacing = queue.pacing
+                raise PacingError(
+                    f"no turn within {pacing.max_queue_ms:g} ms at {pacing.rate_per_s} messages/s; nothing was sent",
+                    retry_after_ms=retry_ns / 1e6,
+                )
+            self._pause(min(wait_ns / 1e6, _SLICE_MS))
+
+    def _pause(self, timeout_ms: float) -> None:
+        """Until the line has moved, or at most so long."""
+        with self._turns:
+            self._turns.wait(timeout_ms / 1000)
+
+    def give_back(self) -> None:
+        """The turn that was taken last is not used."""
+        if self.queue is not None:
+            with self._turns:
+                self.queue.bucket.give_back()
+                self._turns.notify_all()
+
+    def send(
+        self, data: bytes | bytearray | memoryview, messages: int = 1, traffic: Traffic | None = Traffic.REST
+    ) -> None:
         """Send whole frames; returns when the kernel has the last byte. Waits while its buffer is full.
+
+        Parameters
+        ----------
+        traffic : Traffic or None
+            Whose turn to wait for; None when :meth:`turn` was called for it.
 
         Raises
         ------
         SendFailed : a SessionLost; the connection broke, now or earlier. Nothing can be sent after it.
+        PacingError : as :meth:`turn`.
         """
+        if traffic is not None and self.queue is not None:
+            for _ in range(messages):
+                self.turn(traffic)
         with self._lock:
             if reason := self._stopped or self._broken:
                 raise SendFailed(f"nothing was sent: {reason}")
@@ -92,6 +169,7 @@ class Writer:
     def after_fork(self) -> None:
         """In a child process: nobody holds the lock any more."""
         self._lock = threading.Lock()
+        self._turns = threading.Condition(threading.Lock())
 
     def drain(self, timeout_ms: float) -> None:
         """Wait for a send that is under way in another thread to return; after a shut it does so at once."""
@@ -117,9 +195,16 @@ class InlineWriter(Writer):
 
     __slots__ = ("_receive",)
 
-    def __init__(self, sock: socket.socket, receive: Callable[[], object]) -> None:
-        super().__init__(sock)
+    def __init__(self, sock: socket.socket, receive: Callable[[], object], pacing: Pacing | None = None) -> None:
+        super().__init__(sock, pacing)
         self._receive = receive
+
+    def _pause(self, timeout_ms: float) -> None:
+        # Only this thread sends: the line does not move by itself, but what comes in must not wait with us.
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        if poller.poll(max(1, timeout_ms)) and not self._stopped:
+            self._receive()
 
     def _put(self, view: memoryview) -> int:
         while True:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ibwire.errors import SessionLost
+from ibwire.errors import PacingError, SessionLost
 from ibwire.io import transport
-from ibwire.io.writer import SendFailed, Writer
+from ibwire.io.writer import InlineWriter, SendFailed, Writer
+from ibwire.session.pacing import Pacing, Traffic
 
 MIB = 1 << 20
 Pair = tuple[socket.socket, socket.socket]
@@ -141,3 +142,80 @@ def test_a_stop_during_a_send_holds(pair: Pair) -> None:
     thread.join()
     with pytest.raises(SendFailed, match="the end"):
         writer.send(b"x")
+
+
+def slow(pair: Pair, rate: int = 2, max_queue_ms: float = 30.0) -> Writer:
+    return Writer(pair[0], Pacing(rate_per_s=rate, reserved=0, max_queue_ms=max_queue_ms))
+
+
+def test_past_the_rate_a_send_waits_and_then_says_that_nothing_was_sent(pair: Pair) -> None:
+    writer = slow(pair)
+    writer.send(b"a")
+    writer.send(b"b")
+    with pytest.raises(PacingError, match="nothing was sent") as caught:
+        writer.send(b"c")
+    assert caught.value.retry_after_ms is not None
+    assert (pair[1].recv(100), writer.messages) == (b"ab", 2)
+    assert writer.queue is not None
+    assert (writer.queue.refused, len(writer.queue)) == (1, 0)
+
+
+def test_a_turn_that_was_taken_is_not_taken_again_and_can_be_given_back(pair: Pair) -> None:
+    writer = slow(pair, rate=1)
+    writer.turn()
+    writer.send(b"a", traffic=None)
+    with pytest.raises(PacingError):
+        writer.turn()
+    writer.give_back()
+    writer.send(b"b")
+    assert pair[1].recv(100) == b"ab"
+
+
+def test_a_cancel_goes_before_messages_that_waited_longer(pair: Pair) -> None:
+    ours, theirs = pair
+    writer = Writer(ours, Pacing(rate_per_s=1, reserved=0, max_queue_ms=60_000))
+    writer.send(b"0")
+    rest = threading.Thread(target=writer.send, args=(b"rest",))
+    rest.start()
+    assert writer.queue is not None
+    while not writer.queue.waited:
+        pass
+    cancel = threading.Thread(target=writer.send, args=(b"cancel", 1, Traffic.CANCEL))
+    cancel.start()
+    cancel.join()
+    rest.join()
+    assert read_all(theirs, 11) == b"0cancelrest"
+
+
+def test_who_waits_for_a_turn_hears_of_the_end(pair: Pair) -> None:
+    writer = slow(pair, rate=1, max_queue_ms=600_000)
+    writer.send(b"a")
+    caught: list[SendFailed] = []
+
+    def send() -> None:
+        try:
+            writer.send(b"b", 1, Traffic.CANCEL)
+        except SendFailed as exc:
+            caught.append(exc)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert writer.queue is not None
+    while not writer.queue.waited:
+        pass
+    writer.stop("the gateway closed")
+    thread.join()
+    assert [error.wrote_bytes for error in caught] == [0]
+    assert len(writer.queue) == 0
+
+
+def test_inline_what_comes_in_is_received_while_a_message_waits(pair: Pair) -> None:
+    ours, theirs = pair
+    got: list[bytes] = []
+    pacing = Pacing(rate_per_s=1, reserved=0, max_queue_ms=60_000)
+    writer = InlineWriter(ours, lambda: got.append(ours.recv(100)), pacing)
+    writer.send(b"a")
+    theirs.send(b"tick")
+    writer.send(b"b")
+    assert got == [b"tick"]
+    assert read_all(theirs, 2) == b"ab"
