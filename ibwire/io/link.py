@@ -283,10 +283,6 @@ class Link:
             self._check_owner()
         self.writer.turn(traffic)
 
-    def give_back(self) -> None:
-        """The turn that was taken last is not used."""
-        self.writer.give_back()
-
     def send(self, payload: bytes, traffic: Traffic | None = Traffic.REST) -> None:
         """Send one message; returns when the kernel has its last byte. Any thread.
 

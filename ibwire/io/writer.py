@@ -66,7 +66,7 @@ class Writer:
     def turn(self, traffic: Traffic = Traffic.REST) -> None:
         """Wait for this message's turn, without holding anybody up. Then send it with ``traffic=None``.
 
-        For who must not wait while it holds a lock. A turn that is not used is given back with :meth:`give_back`.
+        For who must not wait while it holds a lock. A turn that is not used is lost, and harms nobody.
 
         Raises
         ------
@@ -110,13 +110,6 @@ class Writer:
         """Until the line has moved, or at most so long."""
         with self._turns:
             self._turns.wait(timeout_ms / 1000)
-
-    def give_back(self) -> None:
-        """The turn that was taken last is not used."""
-        if self.queue is not None:
-            with self._turns:
-                self.queue.bucket.give_back()
-                self._turns.notify_all()
 
     def send(
         self, data: bytes | bytearray | memoryview, messages: int = 1, traffic: Traffic | None = Traffic.REST

@@ -93,11 +93,6 @@ class TokenBucket:
             return 0
         return max(1, spent[len(spent) - limit] + SECOND_NS - now_ns)
 
-    def give_back(self) -> None:
-        """The token that was spent last was not used after all."""
-        if self._spent:
-            self._spent.pop()
-
     def _count(self, now_ns: int) -> int:
         spent, gone = self._spent, now_ns - SECOND_NS
         while spent and spent[0] <= gone:

@@ -49,15 +49,6 @@ def test_cancels_have_tokens_of_their_own() -> None:
     assert bucket.take(CANCEL, 1) == SECOND_NS - 1
 
 
-def test_a_token_that_was_not_used_comes_back() -> None:
-    bucket = TokenBucket(1)
-    bucket.give_back()
-    assert bucket.take(REST, 0) == 0
-    bucket.give_back()
-    assert bucket.take(REST, 0) == 0
-    assert bucket.take(REST, 0) > 0
-
-
 def test_a_clock_that_steps_back_gives_nothing_away() -> None:
     bucket = TokenBucket(2)
     assert bucket.take(REST, 5 * SECOND_NS) == bucket.take(REST, 0) == 0
