@@ -1,0 +1,187 @@
+"""How much could be held if everything that may fill did: positions, open orders, and orders on their way out.
+
+Unknown is infinite: a limit that is compared with it refuses. Pure; whoever calls holds the gate's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf, isfinite, nan
+from typing import Any, Final
+
+__all__ = ["Entry", "Line", "Sums", "exposure_of"]
+
+_RESUM_EVERY: Final = 256
+_NEED_MULTIPLIER: Final = frozenset({"OPT", "FOP", "FUT", "WAR", "IOPT"})
+
+
+class Sums:
+    """Sums over lines: of one account, or of all.
+
+    Attributes
+    ----------
+    open : float
+        Quantity of everything that may fill.
+    worst : float
+        Sum of the largest positions that each line could end with, either way.
+    gross : float
+        The same in money of the base currency.
+    spent : float
+        Money of the orders admitted since the gateway last told what there is to spend.
+    """
+
+    __slots__ = ("_changes", "gross", "lines", "open", "spent", "worst")
+
+    def __init__(self) -> None:
+        self.open = self.worst = self.gross = self.spent = 0.0
+        self.lines: list[Line] = []
+        self._changes = 0
+
+    def change(self, opened: float, worst: float, gross: float) -> None:
+        """Add differences. Sums are made anew now and then, and whenever infinities are about."""
+        self.open += opened
+        self.worst += worst
+        self.gross += gross
+        self._changes += 1
+        if self._changes >= _RESUM_EVERY or not isfinite(self.open + self.worst + self.gross):
+            self._changes = 0
+            self.open = sum(line.buy + line.sell for line in self.lines)
+            self.worst = sum(line.worst for line in self.lines)
+            self.gross = sum(line.gross for line in self.lines)
+
+
+class Entry:
+    """What one order, or one request on its way out, could still do to its line."""
+
+    __slots__ = ("group", "line", "order_id", "parent_id", "quantity", "side")
+
+    def __init__(
+        self, line: Line, side: int, quantity: float, order_id: int = 0, parent_id: int = 0, group: str = ""
+    ) -> None:
+        self.line = line
+        self.side = side
+        self.quantity = quantity
+        self.order_id = order_id
+        self.parent_id = parent_id
+        self.group = group
+
+
+class Line:
+    """One contract in one account.
+
+    Attributes
+    ----------
+    position : float
+        Held now. buy, sell : what may still be bought and sold.
+    mark : float
+        Money per unit, the largest that is known; infinite while none is.
+    unit : float
+        Multiplier times the currency's rate; infinite when either is unknown.
+    worst : float
+        The largest position that could come of it, either way. gross : the same in money.
+    """
+
+    __slots__ = (
+        *("account", "buy", "entries", "gross", "key", "mark", "position", "sell", "sums", "total", "unit"),
+        "worst",
+    )
+
+    def __init__(self, account: str, key: Any, sums: Sums, total: Sums) -> None:
+        self.account = account
+        self.key = key
+        self.sums = sums
+        self.total = total
+        self.position = self.buy = self.sell = self.worst = self.gross = 0.0
+        self.mark = self.unit = inf
+        self.entries: set[Entry] = set()
+        sums.lines.append(self)
+        total.lines.append(self)
+
+    def set_unit(self, contract: Any, rates: Mapping[str, float]) -> None:
+        """Learn multiplier and currency, if this contract tells them."""
+        unit = rates.get(contract.currency, inf)
+        multiplier = contract.multiplier
+        if multiplier:
+            try:
+                unit *= float(multiplier)
+            except ValueError:
+                unit = inf
+        elif contract.secType in _NEED_MULTIPLIER:
+            unit = inf
+        self.unit = unit if unit > 0 else inf
+
+    def add(self, entry: Entry, price: float) -> None:
+        """Count it. ``price`` is money per unit; not a number when unknown."""
+        self.entries.add(entry)
+        if entry.group or entry.parent_id:
+            self.learn_price(price)
+            self.update()
+            return
+        if entry.side > 0:
+            self.buy += entry.quantity
+        elif entry.side < 0:
+            self.sell += entry.quantity
+        else:
+            self.update()
+            return
+        self._settle(price, entry.quantity)
+
+    def remove(self, entry: Entry) -> None:
+        """Count it no longer; harmless twice."""
+        if entry in self.entries:
+            self.entries.discard(entry)
+            self.update()
+
+    def learn_price(self, price: float) -> None:
+        """A price that units may be worth; the largest known counts. NaN says nothing."""
+        money = abs(price) * self.unit
+        if money > self.mark or (self.mark == inf and money < inf):
+            self.mark = money
+
+    def update(self) -> None:
+        """Count everything anew: nothing is ever subtracted, so nothing drifts."""
+        before = self.buy + self.sell
+        self.buy, self.sell = exposure_of(self.entries)
+        self._settle(nan, self.buy + self.sell - before)
+
+    def _settle(self, price: float, opened: float) -> None:
+        if price == price:
+            money = abs(price) * self.unit
+            if money > self.mark or (self.mark == inf and money < inf):
+                self.mark = money
+        up, down = self.position + self.buy, self.sell - self.position
+        worst = up if up > down else down
+        if worst < 0.0:
+            worst = -worst  # cannot be: one of them is at least 0, unless quantities are negative
+        gross = worst * self.mark if worst else 0.0
+        more_worst, more_gross = worst - self.worst, gross - self.gross
+        self.worst, self.gross = worst, gross
+        self.sums.change(opened, more_worst, more_gross)
+        self.total.change(opened, more_worst, more_gross)
+
+
+def exposure_of(entries: set[Entry]) -> tuple[float, float]:
+    """(buys, sells) that could still happen on one line.
+
+    Orders of one OCA group on one side count once, the largest of them: one cancels the rest. Orders that hang on a
+    parent of the other side count only as far as the parent has filled: before that they do not work.
+    """
+    if not entries:
+        return 0.0, 0.0
+    sums = {1: 0.0, -1: 0.0, 0: 0.0}
+    groups: dict[tuple[int, str, int], float] = {}
+    parents = {e.order_id: e for e in entries if e.order_id}
+    for entry in entries:
+        if entry.group or entry.parent_id:
+            key = (entry.side, entry.group, 0) if entry.group else (entry.side, "", entry.parent_id)
+            quantity = entry.quantity
+            parent = parents.get(entry.parent_id)
+            if parent is not None and parent.side == -entry.side:
+                quantity = max(0.0, quantity - parent.quantity) if isfinite(parent.quantity) else 0.0
+            groups[key] = max(groups.get(key, 0.0), quantity)
+        else:
+            sums[entry.side] += entry.quantity
+    for (side, _, _), quantity in groups.items():
+        sums[side] += quantity
+    both = sums[0]  # a side that nobody knows counts on both
+    return sums[1] + both, sums[-1] + both
