@@ -23,6 +23,7 @@ VERBS: Final[dict[str, str]] = {
     "replay": "serve a captured session again",
     "sanitize": "copy a capture without accounts, names and order references",
     "journal": "check, show, rebuild or export the journal of orders",
+    "kill": "no new orders, open ones cancelled: in every program of this user, or in one",
     "exec": "run a program written for the official ibapi package, unchanged",
     "watch": "quotes, orders and health of a session that another process publishes",
 }

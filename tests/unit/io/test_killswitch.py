@@ -1,0 +1,124 @@
+"""The kill switch and its file."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from ibwire import cli
+from ibwire.errors import ConfigError
+from ibwire.io.killswitch import FILE_NAME, Kill, KillSwitch, read_kill, session_dir, state_root, write_kill
+
+
+def test_shut_from_code_until_released(tmp_path: Path) -> None:
+    told: list[Kill] = []
+    switch = KillSwitch(tmp_path / "s", on_kill=told.append)
+    assert switch.check() is None
+    kill = switch.trip("enough", by="me")
+    assert switch.check() == kill == read_kill(tmp_path / "s")
+    switch.look()
+    assert told == [kill]  # once
+    assert KillSwitch(tmp_path / "s").check() == kill  # the next program is shut from the start
+    assert switch.release()
+    assert switch.check() is None
+    assert KillSwitch(tmp_path / "s").check() is None
+    assert not switch.release()
+    assert [path.name for path in (tmp_path / "s").iterdir()] == []
+
+
+def test_a_file_of_somebody_else_shuts_at_once(tmp_path: Path) -> None:
+    told: list[Kill] = []
+    switch = KillSwitch(tmp_path / "s", on_kill=told.append)
+    write_kill(tmp_path, Kill("all of you", "ops", "everything"))
+    found = switch.check()
+    assert found is not None
+    assert (found.scope, found.reason, str(found)) == ("everything", "all of you", "killed by ops: all of you")
+    switch.look()
+    switch.look()
+    assert told == [found]
+    with pytest.raises(ConfigError, match="every session"):
+        switch.release()
+    assert switch.check() is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"stop!", b"[]", b'{"scope": 5}', b'{"wall_ns": "x"}', b"\xff\xfe"])
+def test_any_file_shuts_whatever_it_says(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    found = KillSwitch(tmp_path).check()
+    assert found is not None
+    assert found.scope == "mine"
+
+
+def test_a_file_that_cannot_be_read_shuts(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).mkdir()
+    found = KillSwitch(tmp_path).check()
+    assert found is not None
+    assert "cannot be read" in found.reason
+
+
+def test_a_disk_that_cannot_be_written_shuts_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("a file where the directory should be")
+    told: list[Kill] = []
+    switch = KillSwitch(tmp_path / "s", on_kill=told.append)
+    with pytest.raises(OSError):
+        switch.trip("enough")
+    assert switch.check() is not None
+    assert len(told) == 1
+
+
+def test_a_signal_shuts_at_once_and_the_rest_is_done_elsewhere(tmp_path: Path) -> None:
+    told: list[Kill] = []
+    switch = KillSwitch(tmp_path, on_kill=told.append)
+    before = signal.getsignal(signal.SIGUSR1)
+    switch.on_signal(signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert switch.kill is not None
+    assert told == []  # the handler itself does nothing more
+    switch.look()
+    assert [kill.by for kill in told] == ["signal"]
+    assert (tmp_path / FILE_NAME).exists()
+    switch.stop()
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_in_memory_it_ends_with_the_program() -> None:
+    switch = KillSwitch()
+    switch.trip("x")
+    assert switch.check() is not None
+    assert KillSwitch().check() is None
+    with pytest.raises(ConfigError, match="scope"):
+        switch.trip("x", scope="all")
+
+
+def test_where_state_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert session_dir("127.0.0.1", 7497, 1) == tmp_path / "ibwire" / "127.0.0.1-7497-1"
+    assert session_dir("::1/..", 1, 2).parent == tmp_path / "ibwire"
+    monkeypatch.setenv("XDG_STATE_HOME", "not/absolute")
+    assert state_root() == Path.home() / ".local" / "state" / "ibwire"
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    one = session_dir("127.0.0.1", 7497, 1)
+    switch = KillSwitch(one)
+    assert cli.main(["kill", "--status"]) == 0
+    assert cli.main(["kill", "127.0.0.1:7497/1", "--reason", "drill", "--everything"]) == 0
+    assert "manual orders too" in capsys.readouterr().out
+    found = switch.check()
+    assert found is not None
+    assert (found.reason, found.scope) == ("drill", "everything")
+    assert cli.main(["kill", "--status"]) == 1
+    assert "drill" in capsys.readouterr().out
+    assert cli.main(["kill", "127.0.0.1:7497/1", "--release"]) == 0
+    assert cli.main(["kill", "127.0.0.1:7497/1", "--release"]) == 1
+    assert cli.main(["kill"]) == 0
+    assert KillSwitch(session_dir("127.0.0.1", 4002, 9)).check() is not None
+    assert cli.main(["kill", "--release"]) == 0
+    assert cli.main(["kill", "--state-dir", str(one)]) == 0
+    assert read_kill(one) is not None
+    assert cli.main(["kill", "nonsense"]) == 1
+    assert cli.main(["kill", "a:1/2", "--all"]) == 1
