@@ -88,6 +88,16 @@ class Settings:
         The kernel's receive buffer; 0 leaves it to the kernel.
     reconcile : bool
         Ask for open orders, executions and completed orders while connecting, so that what is open is known.
+    policies : tuple of Policy
+        What every order must pass, in order; see :mod:`ibwire.trade.risk_policies`.
+    governor : callable or None
+        ``(Event, Request or OrderView) -> Verdict``, asked before an order goes, when one is live and at every fill.
+    allow_unqualified : bool
+        Take orders for contracts without conId, which may turn out to be another contract than was meant.
+    rate_per_s : int
+        Messages in any one second; a tenth of them for cancels alone. 0 for no limit.
+    max_queue_ms : float
+        How long a message waits for its turn before PacingError; cancels wait as long as it takes.
     publish : str or None
         Name under which other processes may look at this session (``ibwire.attach``, ``ibwire watch``); it takes
         about 14 MiB of shared memory. Linux.
@@ -130,6 +140,11 @@ class Settings:
     publish: str | None = None
     state_dir: str | None = ""
     fsync: str = "interval"
+    policies: tuple[Any, ...] = ()
+    governor: Any = None
+    allow_unqualified: bool = False
+    rate_per_s: int = 50
+    max_queue_ms: float = 1000.0
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -144,6 +159,13 @@ class Settings:
         self._check_range("max_backlog_bytes", 1 << 20, 1 << 40)
         self._check_range("buffer_bytes", 4096, 1 << 28)
         self._check_range("receive_buffer_bytes", 0, 2**31 - 1)
+        self._check_range("rate_per_s", 0, 1_000_000)
+        if not 0 <= self.max_queue_ms < float("inf"):
+            raise ConfigError(f"max_queue_ms is {self.max_queue_ms!r}", hint="give milliseconds, 0 or more")
+        if not isinstance(self.policies, tuple):
+            object.__setattr__(self, "policies", tuple(self.policies))
+        if self.governor is not None and not callable(self.governor):
+            raise ConfigError(f"governor is {self.governor!r}", hint="give a function of (event, subject)")
         if self.market_records & (self.market_records - 1):
             raise ConfigError(f"market_records is {self.market_records}", hint="give a power of two of at least 64")
         for name, choices in _CHOICES.items():

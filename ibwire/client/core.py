@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ibwire.client.intake import ORDER_KINDS, Intake, Pending
@@ -17,11 +18,13 @@ from ibwire.client.listeners import Listeners
 from ibwire.client.order_handle import OrderHandle, handle_type
 from ibwire.client.orders import Orders
 from ibwire.client.queries import Queries, Run
+from ibwire.client.risk import Risk
 from ibwire.config import Settings
 from ibwire.errors import (
     ConnectError,
     ForkedClient,
     IbwireError,
+    PacingError,
     RequestError,
     RiskRejected,
     SessionLost,
@@ -37,9 +40,11 @@ from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
 from ibwire.io.wait import Bell, Waits
 from ibwire.ring.tables import LiveTables
+from ibwire.session.pacing import Traffic
 from ibwire.spec.errorcodes import FARM_OK, OWN_NOTICE
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.risk_requests import EFFECTS, Effect
 from ibwire.trade.view import OrderEvent
 from ibwire.wire.codec import Codec, Role
 
@@ -69,7 +74,8 @@ class LinkLike(Protocol):
     def ending(self) -> Any: ...
 
     def start(self) -> None: ...
-    def send(self, payload: bytes) -> None: ...
+    def turn(self, traffic: Traffic = ..., max_queue_ms: float | None = ..., /) -> None: ...
+    def send(self, payload: bytes, traffic: Traffic | None = ..., /) -> None: ...
     def poll(self, timeout_ms: float | None = ..., /) -> int: ...
     def fileno(self) -> int: ...
     def cursor(self) -> Cursor: ...
@@ -88,6 +94,8 @@ class Core:
         The clock of everything here that waits for the gateway.
     journal : Journal, optional
         Told of everything about orders; closed with this.
+    state_dir : Path or None
+        Where the kill file is; None keeps it in memory.
     """
 
     def __init__(
@@ -96,6 +104,7 @@ class Core:
         link: LinkLike,
         now_ns: Callable[[], int] = clock.now_ns,
         journal: Journal | None = None,
+        state_dir: Path | None = None,
     ) -> None:
         self.settings = settings
         self.timeout_s = settings.timeout_s
@@ -111,6 +120,8 @@ class Core:
         self.intake = Intake(Codec(link.server_version, Role.CLIENT), self.table)
         self.orders = Orders(self)
         self.queries = Queries(self)
+        self.risk = Risk(self, settings.policies, settings.governor, state_dir)
+        self.intake.on_message = self.risk.take
         self.listeners = Listeners(self._tell)
         self.news = Bell()
         self._codec = Codec(link.server_version, Role.CLIENT)
@@ -155,8 +166,13 @@ class Core:
         if ready and self.lost is None and _ID_IN_USE not in codes:
             if (self.intake.next_order_id or 0) > REQUEST_ID_BASE // 2:
                 self._next_request_id = _LOW_REQUEST_ID_BASE
-            if run is not None:
-                self._await_first(run)
+            try:
+                self.risk.start()
+                if run is not None:
+                    self._await_first(run)
+            except BaseException:
+                self.close()
+                raise
             return
         self.close()
         if _ID_IN_USE in codes:
@@ -213,6 +229,7 @@ class Core:
             if self._closed:
                 return
             self._closed = True
+        self.risk.stop()
         self.link.close()
         self.pump.stop()
         with self.lock:
@@ -254,6 +271,8 @@ class Core:
             self.journal.maintain()
         if count:
             self.news.ring()
+        if self.settings.mode == "inline":
+            self.risk.switch.look()
         return ending is None
 
     def _due_ms(self) -> float | None:
@@ -268,6 +287,7 @@ class Core:
             order.last_modify.on_event(event, modify_was_open)
         self.queries.note(order)
         self.listeners.note(order, event)
+        self.risk.order_changed(order)
 
     def _tell(self, text: str) -> None:
         with self.lock:
@@ -396,21 +416,34 @@ class Core:
 
     def take_turn(self, *, cancel: bool = False) -> None:
         """Wait until one message may be sent; the lock is not held. Raises PacingError, never for a cancel."""
+        self.link.turn(Traffic.CANCEL if cancel else Traffic.REST)
 
     def try_turn(self) -> bool:
         """Whether one message may be sent now; never waits."""
+        try:
+            self.link.turn(Traffic.REST, 0)
+        except PacingError:
+            return False
         return True
 
-    def send(self, message: Any) -> None:
-        """Send one message that is about no order."""
-        self.take_turn()
+    def send(self, message: Any, *, cancel: bool = False) -> None:
+        """Send one message that is about no order.
+
+        Raises
+        ------
+        RiskRejected : it can add risk, and did not come through the gate. PacingError : no turn in time.
+        """
+        self.check_usable()
+        self.take_turn(cancel=cancel)
         self.send_now(message)
 
     def send_now(self, message: Any) -> None:
         """As :meth:`send`, when it is its turn."""
+        if EFFECTS.get(type(message).NAME, Effect.ADDS) is Effect.ADDS:
+            raise RiskRejected(f"{type(message).NAME} does not go round the risk gate")
         with self.lock:
             self.check_usable()
-            self.link.send(self.encode(message)[0])
+            self.link.send(self.encode(message)[0], None)
             self.sent += 1
 
     def intend(self, act: Act, order_id: int, payload: bytes) -> tuple[int, int]:
@@ -426,7 +459,7 @@ class Core:
     def send_order(self, order_id: int, payload: bytes, intent: int) -> None:
         """Send what is about an order; table and journal hear of a failure. The lock is held."""
         try:
-            self.link.send(payload)
+            self.link.send(payload, None)  # its turn came before the lock
         except IbwireError as error:
             wrote, now_ns, reason = int(getattr(error, "wrote_bytes", 0)), self.now_ns(), str(error)
             self.journal.send_failed(intent, order_id, wrote, reason, self.taken_seq, now_ns)

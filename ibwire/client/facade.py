@@ -13,6 +13,7 @@ from ibwire.client.core import Core, LinkLike
 from ibwire.client.listeners import DEFAULT_LIMIT, Listener, Missed, OrderChange
 from ibwire.client.orders import Orders
 from ibwire.client.quotes import Quote
+from ibwire.client.risk import Risk, directory_of
 from ibwire.client.stream import QuoteStream
 from ibwire.config import Settings
 from ibwire.errors import ConnectError, RequestError, SessionLost, WaitTimeout
@@ -25,6 +26,7 @@ from ibwire.io.link import Link
 from ibwire.io.metrics import Metrics
 from ibwire.io.statedir import default_state_dir, make_state_dir
 from ibwire.ring.tables import LiveTables
+from ibwire.session.pacing import Pacing
 from ibwire.trade.reconcile import Difference
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import Contract, ContractDetails
@@ -143,6 +145,7 @@ def _open(settings: Settings, host: str, port: int) -> LinkLike:
             buffer_bytes=settings.buffer_bytes,
             receive_buffer_bytes=settings.receive_buffer_bytes,
             publish=settings.publish,
+            pacing=Pacing(settings.rate_per_s, max_queue_ms=settings.max_queue_ms) if settings.rate_per_s else None,
         )
     except ConnectError as error:
         where = f"{host}:{port}"
@@ -164,6 +167,8 @@ class Client:
         Host and port of the gateway.
     orders : Orders
         Placing, cancelling and following orders.
+    risk : Risk
+        The gate, its book and the kill switch.
     connect_ms : float
         How long connecting took, from opening the socket to the last of account and ids.
     simulator : ibwire.sim.server.Server or None
@@ -186,7 +191,9 @@ class Client:
         self.capture: CaptureProxy | None = None
         self.connect_ms = 0.0
         self._resources = ExitStack()
-        self._core = Core(settings, link, journal=journal)
+        directory = directory_of(settings.state_dir, settings.target, address, settings.client_id)
+        self._core = Core(settings, link, journal=journal, state_dir=directory)
+        self.risk: Risk = self._core.risk
         self._core.start(reconcile=settings.reconcile)
         self.orders: Orders = self._core.orders
 

@@ -92,6 +92,7 @@ class Intake:
         self.last_message = ""
         self.bad = 0
         self._codec = codec
+        self.on_message: Callable[[Any, int], object] | None = None  # what nothing here handles
         self._by_id: dict[int, Pending] = {}
         self._shared: list[Pending] = []
 
@@ -135,6 +136,8 @@ class Intake:
         handler = getattr(self, f"_on_{type(message).__name__}", None)
         if handler is not None:
             handler(message, entry.recv_ns)
+        elif self.on_message is not None:
+            self.on_message(message, entry.recv_ns)
         self._collect(message, entry.recv_ns)
 
     def _collect(self, message: Any, now_ns: int) -> None:

@@ -6,21 +6,24 @@ The order table hears of every order before its bytes leave, so that no answer c
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ibwire.client.modifying import Modify, ModifyPending, changed_order
 from ibwire.client.order_handle import OrderHandle
-from ibwire.errors import ConfigError, OrderError, RiskRejected
+from ibwire.errors import ConfigError, IbwireError, OrderError, RiskRejected
 from ibwire.io.journal import Act
 from ibwire.spec.orderstates import State
+from ibwire.trade.risk import BookView, Request, lowers_risk
 from ibwire.trade.view import OrderView
 from ibwire.types import outgoing
+from ibwire.types.builders import Bracket, check_order
 from ibwire.types.structs import Contract, Order, OrderCancel
 
 if TYPE_CHECKING:
     from ibwire.client.core import Core
 
-__all__ = ["OrderHandle", "Orders"]
+__all__ = ["BracketHandle", "OrderHandle", "Orders"]
 
 _NOT_OURS: Final = 10147
 _NOT_THERE: Final = (State.CREATED, State.UNTRANSMITTED)
@@ -45,36 +48,48 @@ class Orders:
 
         Raises
         ------
-        ConfigError : the order is not complete, or names one that has ended.
+        ConfigError : the order is not complete, or names one that has ended, or the contract is not qualified.
         JournalError : it cannot be written down first (JournalFull); nothing was sent.
         PacingError : too much is being sent; nothing was sent of this.
-        RiskRejected : TWS has no connection to IB, orders are being looked up after it had none, or the order table
-            in shared memory is full; nothing was sent.
+        RiskRejected : a policy refused it, the kill switch is shut, TWS has no connection to IB, orders are being
+            looked up after it had none, or the order table in shared memory is full; nothing was sent.
         UnsupportedByServer : the gateway's version cannot carry a value; nothing was sent.
         SessionLost : the connection is gone or broke while sending. The handle's state says whether bytes left.
         """
-        if order.totalQuantity is None and not getattr(order, "cashQty", None):
-            raise ConfigError("an order without a quantity", hint="set totalQuantity")
-        if not order.action or not order.orderType:
-            raise ConfigError("an order without action or orderType", hint="use limit() or market()")
         core = self._core
+        core.check_usable()
+        check_order(contract, order)
+        if not core.settings.allow_unqualified:
+            _check_qualified(contract)
         contract, order = copy.copy(contract), copy.copy(order)
+        known = core.table.get(order.orderId) if order.orderId else None
         self._check_may_add_risk()
-        core.take_turn()
+        admitted, risky = self._admit(known, contract, order)
+        try:
+            core.take_turn()
+            return self._place(contract, order, admitted, risky)
+        except BaseException:
+            core.risk.gate.not_sent(admitted)  # nothing, once it was sent
+            raise
+
+    def _place(self, contract: Contract, order: Order, admitted: BookView | None, risky: bool) -> OrderHandle:
+        core = self._core
         # Held until the bytes are out: placements of several threads leave in the order of their ids.
         with core.lock:
             self._check_may_add_risk()
+            if risky:
+                core.risk.check_open()  # shut at once: also for what passed the gate a moment ago
             known = core.table.get(order.orderId) if order.orderId else None
             if known is not None and known.is_done:
                 problem = f"order {order.orderId} is {known.state.label}"
                 raise ConfigError(problem, hint="set orderId to 0 to place anew")
             if isinstance(known, OrderHandle) and known.state not in _NOT_THERE:
-                self._send_terms(known, contract, order)
+                self._send_terms(known, contract, order, admitted)
                 view: OrderView = known
             else:
                 order.orderId = order.orderId or core.take_order_id()
                 core.use_order_id(order.orderId)
-                view = self._send(contract, order, is_new=known is None)
+                view = self._send(contract, order, is_new=known is None, admitted=admitted)
         core.changed()
         assert isinstance(view, OrderHandle)
         return view
@@ -112,15 +127,49 @@ class Orders:
         self._check_pending(handle)
         wanted = changed_order(order if order is not None else self._terms(handle), changes)
         self._check_may_add_risk()
-        core.take_turn()
-        with core.lock:
-            self._check_may_add_risk()
-            if handle.is_done:
-                raise ConfigError(f"order {handle.order_id} is {handle.state.label} by now; nothing was sent")
-            contract = handle.contract if handle.contract is not None else handle.broker_contract
-            modify = self._send_terms(handle, contract, wanted)
+        contract = handle.contract if handle.contract is not None else handle.broker_contract
+        check_order(contract, wanted)
+        wanted.orderId = handle.order_id
+        admitted, risky = self._admit(handle, contract, wanted)
+        try:
+            core.take_turn()
+            with core.lock:
+                self._check_may_add_risk()
+                if risky:
+                    core.risk.check_open()
+                if handle.is_done:
+                    raise ConfigError(f"order {handle.order_id} is {handle.state.label} by now; nothing was sent")
+                modify = self._send_terms(handle, contract, wanted, admitted)
+        except BaseException:
+            core.risk.gate.not_sent(admitted)
+            raise
         core.changed()
         return modify
+
+    def place_bracket(self, contract: Contract, bracket: Bracket) -> BracketHandle:
+        """Send an entry and its two exits; nothing works at the broker before the last of them is sent.
+
+        Raises
+        ------
+        As :meth:`place`. What was sent of the group is then cancelled, and the error's notes say so.
+        """
+        for order in bracket.orders:
+            check_order(contract, order)
+        handles: list[OrderHandle] = []
+        try:
+            for order in bracket.orders:
+                made = copy.copy(order)
+                made.parentId = handles[0].order_id if handles else 0
+                handles.append(self.place(contract, made))
+        except BaseException as error:
+            for handle in handles:
+                try:
+                    self.cancel(handle)
+                    error.add_note(f"half a bracket: order {handle.order_id} had been sent; its cancel is on its way")
+                except IbwireError as problem:
+                    error.add_note(f"half a bracket: order {handle.order_id} is at TWS, untransmitted: {problem}")
+            raise
+        return BracketHandle(*handles)
 
     def cancel(self, order: OrderView | int) -> None:
         """Ask for the cancellation of an order of this client, by handle or order id; waits for nothing.
@@ -186,6 +235,18 @@ class Orders:
             problem = "the broker was not connected, and the orders are being looked up"
             raise RiskRejected(problem, policy="connectivity", hint="reconcile() returns when that is done")
 
+    def _admit(self, known: Any, contract: Any, order: Order) -> tuple[BookView | None, bool]:
+        """Ask the gate, without any lock: it may take as long as its policies do. And: whether it can add risk."""
+        risk = self._core.risk
+        if order.whatIf:
+            return None, False  # a question: no order is made
+        before = None
+        if isinstance(known, OrderHandle) and not known.is_done and known.state is not State.CREATED:
+            before = self._terms(known)
+            if not known.pending_modifies and not known.is_uncertain and lowers_risk(order, before):
+                return None, False
+        return risk.admit(Request(contract, order, risk.account_of(order), before, order.orderId)), True
+
     def _check_pending(self, handle: OrderHandle) -> None:
         if handle.state is State.UNTRANSMITTED:
             return  # held in TWS: it answers to nothing until it is transmitted
@@ -206,14 +267,16 @@ class Orders:
         assert isinstance(terms, Order)  # whoever is not CREATED was sent, or reported with its terms
         return terms
 
-    def _send_terms(self, handle: OrderHandle, contract: Any, order: Order) -> Modify:
+    def _send_terms(
+        self, handle: OrderHandle, contract: Any, order: Order, admitted: BookView | None = None
+    ) -> Modify:
         """Send a modify; the lock is held."""
         self._check_pending(handle)
         order.orderId = handle.order_id
         modify = Modify(handle, self._terms(handle), order, self._core.now_ns())
         before, handle._modify = handle._modify, modify
         try:
-            self._send(contract, order, is_new=False)
+            self._send(contract, order, is_new=False, admitted=admitted)
         except BaseException:
             if handle.is_uncertain:
                 modify.on_due()  # some bytes left
@@ -224,7 +287,7 @@ class Orders:
             self._core.queries.watch(modify)
         return modify
 
-    def _send(self, contract: Any, order: Order, *, is_new: bool) -> OrderView:
+    def _send(self, contract: Any, order: Order, *, is_new: bool, admitted: BookView | None = None) -> OrderView:
         """Encode, tell the table, send; the lock is held."""
         core = self._core
         order.clientId = core.client_id
@@ -235,10 +298,53 @@ class Orders:
         sent = view._sent if isinstance(view, OrderHandle) else None
         if isinstance(view, OrderHandle):
             view._sent = copy.copy(order)
+        core.risk.gate.sent(admitted, order.orderId)
         try:
             core.send_order(order.orderId, payload, intent)
         except BaseException:
             if isinstance(view, OrderHandle) and not view.is_uncertain:
                 view._sent = sent
             raise
+        finally:
+            core.risk.order_changed(view)
         return view
+
+
+@dataclass(frozen=True, slots=True)
+class BracketHandle:
+    """A bracket that was sent: one thing to look at and to cancel."""
+
+    parent: OrderHandle
+    take_profit: OrderHandle
+    stop_loss: OrderHandle
+
+    @property
+    def orders(self) -> list[OrderHandle]:
+        """Entry, profit, loss."""
+        return [self.parent, self.take_profit, self.stop_loss]
+
+    @property
+    def problem(self) -> str:
+        """What is half built; empty while the group is whole. A position without its stop is named first."""
+        holds = self.parent.filled > 0 or self.parent.may_fill or self.parent.state is State.UNTRANSMITTED
+        closed = any(child.is_filled for child in self.orders[1:])
+        if not holds or closed:
+            return ""
+        for child, name in ((self.stop_loss, "stop"), (self.take_profit, "profit order")):
+            if child.is_uncertain or (child.is_done and not child.is_filled):
+                state = f"{name} {child.order_id} is {child.state.label}"
+                return f"{state}; the entry {self.parent.order_id} is {self.parent.state.label}"
+        return ""
+
+    def cancel(self) -> None:
+        """Ask for the cancellation of all three; ended ones are left alone."""
+        for order in self.orders:
+            if not order.is_done:
+                order.cancel()
+
+
+def _check_qualified(contract: Contract) -> None:
+    if contract.conId or (contract.comboLegs and all(leg.conId for leg in contract.comboLegs)):
+        return
+    name = contract.localSymbol or contract.symbol or "a contract without symbol"
+    raise ConfigError(f"{name} is not qualified: it has no conId", hint="place client.qualify(contract)")

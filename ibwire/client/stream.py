@@ -10,6 +10,7 @@ from ibwire.client.intake import Pending
 from ibwire.client.quotes import Quote, TickReader
 from ibwire.errors import IbwireError, SessionLost
 from ibwire.io import clock
+from ibwire.trade.risk_requests import contract_key
 from ibwire.types import outgoing
 from ibwire.types.structs import Contract
 
@@ -42,6 +43,7 @@ class QuoteStream:
         core.check_usable()
         self._cursor = core.link.market.cursor()
         self._ids = [core.take_request_id() for _ in self._contracts]
+        self._keys = {reqId: contract_key(one) for reqId, one in zip(self._ids, self._contracts, strict=True)}
         try:
             for reqId, contract in zip(self._ids, self._contracts, strict=True):
                 self._reader.add(reqId)
@@ -108,7 +110,9 @@ class QuoteStream:
             self.gaps += self._cursor.last_gap
             if not records:
                 return [place for place, reqId in enumerate(self._ids) if reqId in changed]
-            changed |= self._reader.feed(records)
+            changed |= (fresh := self._reader.feed(records))
+            for reqId in fresh:  # what the risk gate judges prices by
+                self._core.risk.book.on_quote(self._keys[reqId], self._reader.quotes[reqId])
 
     def _raise_errors(self) -> None:
         for pending in self._pending.values():

@@ -19,7 +19,18 @@ from typing import Any, Final
 from ibwire.errors import ConfigError
 from ibwire.io import clock
 
-__all__ = ["FILE_NAME", "Kill", "KillSwitch", "read_kill", "remove_kill", "session_dir", "state_root", "write_kill"]
+__all__ = [
+    "FILE_NAME",
+    "Kill",
+    "KillSwitch",
+    "in_background",
+    "new_lock",
+    "read_kill",
+    "remove_kill",
+    "session_dir",
+    "state_root",
+    "write_kill",
+]
 
 FILE_NAME: Final = "kill.json"
 SCOPES: Final = ("mine", "everything")
@@ -105,6 +116,16 @@ def read_kill(directory: Path) -> Kill | None:
         return Kill(str(found.get("reason", "")), str(found.get("by", "")), scope, wall_ns)
     except (ValueError, TypeError, AttributeError):
         return Kill(text.strip()[:200] or "an empty kill file", "file")  # somebody touched it by hand: that will do
+
+
+def new_lock() -> threading.Lock:
+    """A lock, for who may not make threads."""
+    return threading.Lock()
+
+
+def in_background(name: str, work: Callable[..., object], *args: object) -> None:
+    """Do it in a daemon thread of its own."""
+    threading.Thread(target=work, args=args, name=name, daemon=True).start()
 
 
 def _sync(directory: Path) -> None:
@@ -236,14 +257,19 @@ class KillSwitch:
             signal.signal(number, before)
         self._signals.clear()
 
+    def trip_later(self, reason: str, by: str, scope: str) -> None:
+        """Shut it now, without a lock and without a wait; the next :meth:`look` does the rest."""
+        kill = Kill(reason, by, scope)
+        self.kill = self.kill or kill
+        self._signalled = kill
+
     def on_signal(self, number: int, scope: str = "mine") -> None:
         """A signal shuts it. Main thread only, as Python has it; the handler takes no lock and sends nothing."""
-        kill = Kill(f"signal {signal.Signals(number).name}", "signal", scope)
+        reason = f"signal {signal.Signals(number).name}"
 
         def handler(*_: object) -> None:
-            # Shut at once; the rest is for a thread: this one may be in the middle of a send.
-            self.kill = self.kill or kill
-            self._signalled = kill
+            # The rest is for a thread: this one may be in the middle of a send.
+            self.trip_later(reason, "signal", scope)
 
         self._signals.setdefault(number, signal.signal(number, handler))
 

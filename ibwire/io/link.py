@@ -271,7 +271,7 @@ class Link:
         with self._encode_lock:
             return self.codec.encode(message)
 
-    def turn(self, traffic: Traffic = Traffic.REST) -> None:
+    def turn(self, traffic: Traffic = Traffic.REST, max_queue_ms: float | None = None) -> None:
         """Wait for a message's turn; then send it with ``traffic=None``. For who must not wait under a lock.
 
         Raises
@@ -281,7 +281,7 @@ class Link:
         life.check(self._generation)
         if self.is_inline:
             self._check_owner()
-        self.writer.turn(traffic)
+        self.writer.turn(traffic, max_queue_ms)
 
     def send(self, payload: bytes, traffic: Traffic | None = Traffic.REST) -> None:
         """Send one message; returns when the kernel has its last byte. Any thread.

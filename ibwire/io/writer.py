@@ -63,14 +63,14 @@ class Writer:
         self.bytes = 0
         self.partial_sends = 0
 
-    def turn(self, traffic: Traffic = Traffic.REST) -> None:
+    def turn(self, traffic: Traffic = Traffic.REST, max_queue_ms: float | None = None) -> None:
         """Wait for this message's turn, without holding anybody up. Then send it with ``traffic=None``.
 
         For who must not wait while it holds a lock. A turn that is not used is lost, and harms nobody.
 
         Raises
         ------
-        PacingError : too many were before it for ``max_queue_ms``; never for a cancel.
+        PacingError : too many were before it for ``max_queue_ms`` (the setting's, unless told); never for a cancel.
         SendFailed : the connection is gone; nothing was sent.
         """
         queue = self.queue
@@ -80,7 +80,7 @@ class Writer:
             now_ns = clock.now_ns()
             if queue.try_take(traffic, now_ns):
                 return
-            ticket = queue.join(traffic, now_ns)
+            ticket = queue.join(traffic, now_ns, max_queue_ms)
         try:
             self._wait_turn(queue, ticket)
         finally:
@@ -99,9 +99,9 @@ class Writer:
             if wait_ns == 0:
                 return
             if wait_ns < 0:
-                pacing = queue.pacing
+                waited_ms = (now_ns - ticket.since_ns) / 1e6
                 raise PacingError(
-                    f"no turn within {pacing.max_queue_ms:g} ms at {pacing.rate_per_s} messages/s; nothing was sent",
+                    f"no turn within {waited_ms:.0f} ms at {queue.pacing.rate_per_s} messages/s; nothing was sent",
                     retry_after_ms=retry_ns / 1e6,
                 )
             self._pause(min(wait_ns / 1e6, _SLICE_MS))

@@ -16,7 +16,13 @@ from typing import Final
 
 from ibwire.errors import ConfigError
 
-__all__ = ["Pacing", "Queue", "Ticket", "TokenBucket", "Traffic"]
+__all__ = [
+    "Pacing",
+    "Queue",
+    "Ticket",
+    "TokenBucket",
+    "Traffic",
+]
 
 SECOND_NS: Final = 1_000_000_000
 
@@ -140,9 +146,9 @@ class Queue:
             return False
         return self.bucket.take(traffic, now_ns) == 0
 
-    def join(self, traffic: Traffic, now_ns: int) -> Ticket:
-        """Stand in line."""
-        limit_ns = int(self.pacing.max_queue_ms * 1e6)
+    def join(self, traffic: Traffic, now_ns: int, max_queue_ms: float | None = None) -> Ticket:
+        """Stand in line; for how long is the setting's, unless told."""
+        limit_ns = int((self.pacing.max_queue_ms if max_queue_ms is None else max_queue_ms) * 1e6)
         ticket = Ticket(traffic, now_ns, None if traffic is Traffic.CANCEL else now_ns + limit_ns)
         self._lines[traffic].append(ticket)
         self.waited += 1

@@ -22,8 +22,21 @@ from ibwire.trade.exposure import Entry, Line, Sums
 from ibwire.trade.risk_requests import Effect, Kind, Request, contract_key, lowers_risk
 
 __all__ = [
-    *("ALLOW", "SCOPES", "Allow", "Book", "BookView", "Cancel", "Gate", "Policy", "QuoteLike", "Reject", "Verdict"),
-    *("Effect", "Kind", "Request", "lowers_risk"),
+    "ALLOW",
+    "SCOPES",
+    "Allow",
+    "Book",
+    "BookView",
+    "Cancel",
+    "Effect",
+    "Gate",
+    "Kind",
+    "Policy",
+    "QuoteLike",
+    "Reject",
+    "Request",
+    "Verdict",
+    "lowers_risk",
 ]
 
 SCOPES: Final = ("order", "mine", "everything")
@@ -529,6 +542,6 @@ def _checked(policy: Any, knows: set[str]) -> Callable[[Request, BookView, int],
         raise ConfigError(f"{policy!r} is no policy", hint="a policy has a name and check(request, book, now_ns)")
     lacking = sorted(set(getattr(policy, "needs", ())) - knows)
     if lacking:
-        raise ConfigError(f"{policy.name} needs {', '.join(lacking)}, which nobody tells here", hint="use ibwire.connect")
+        raise ConfigError(f"{policy.name} needs {', '.join(lacking)}: untold here", hint="use ibwire.connect")
     found: Callable[[Request, BookView, int], Verdict] = check
     return found

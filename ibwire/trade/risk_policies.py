@@ -16,9 +16,23 @@ from ibwire.errors import ConfigError
 from ibwire.trade.risk import ALLOW, Book, BookView, Cancel, Kind, Reject, Request, Verdict
 
 __all__ = [
-    *("AllowedAccounts", "AllowedExchanges", "AllowedOrderTypes", "AllowedSecTypes", "BuyingPower", "DailyLoss"),
-    *("DuplicateOrder", "FlatOnLoss", "MarginCushion", "MarketHours", "MaxNotional", "MaxPosition", "MaxQuantity"),
-    *("OrderRate", "PaperOnly", "PriceBand", "ReadOnly"),
+    "AllowedAccounts",
+    "AllowedExchanges",
+    "AllowedOrderTypes",
+    "AllowedSecTypes",
+    "BuyingPower",
+    "DailyLoss",
+    "DuplicateOrder",
+    "FlatOnLoss",
+    "MarginCushion",
+    "MarketHours",
+    "MaxNotional",
+    "MaxPosition",
+    "MaxQuantity",
+    "OrderRate",
+    "PaperOnly",
+    "PriceBand",
+    "ReadOnly",
 ]
 
 _SCOPES: Final = ("order", "contract", "account", "total")
@@ -501,7 +515,7 @@ class MarketHours:
         try:
             made = {name: module.get_calendar(name) for name in names}
         except Exception as error:
-            raise ConfigError(f"no such calendar: {error}", hint="see exchange_calendars.get_calendar_names()") from error
+            raise ConfigError(f"no such calendar: {error}", hint="see its get_calendar_names()") from error
         self._by_exchange = {exchange: made[name] for exchange, name in calendars.items()}
         self._wall_ns = wall_ns
 

@@ -9,7 +9,14 @@ from enum import Enum
 from math import inf, isfinite, nan
 from typing import Any, Final
 
-__all__ = ["EFFECTS", "Effect", "Kind", "Request", "contract_key", "lowers_risk"]
+__all__ = [
+    "EFFECTS",
+    "Effect",
+    "Kind",
+    "Request",
+    "contract_key",
+    "lowers_risk",
+]
 
 
 class Effect(Enum):

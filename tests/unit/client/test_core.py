@@ -56,7 +56,9 @@ class FakeLink:
         self.ending = Ending(error)
         self.bell.ring()
 
-    def send(self, payload: bytes) -> None:
+    def turn(self, *_: Any) -> None: ...
+
+    def send(self, payload: bytes, traffic: Any = None) -> None:
         if self.fail is not None:
             raise self.fail
         self.sent.append(self._gateway.decode(payload))
@@ -123,7 +125,7 @@ def test_the_table_hears_of_an_order_before_its_bytes_leave(core: Core, link: Fa
     seen: list[str] = []
     send = link.send
 
-    def watch(payload: bytes) -> None:
+    def watch(payload: bytes, traffic: Any = None) -> None:
         seen.extend(view.state.label for view in core.table)
         send(payload)
 
@@ -204,7 +206,7 @@ def test_requests_without_ids_wait_for_each_other(link: FakeLink) -> None:
 
 def test_an_unanswered_request_is_a_time_out_that_says_how_far_it_came(core: Core, link: FakeLink) -> None:
     reqId = core.take_request_id()
-    link.send = lambda payload: link.tell(incoming.AccountSummary(reqId, "DU0000001", "A", "1", ""))  # type: ignore[method-assign]
+    link.send = lambda payload, traffic=None: link.tell(incoming.AccountSummary(reqId, "DU0000001", "A", "1", ""))  # type: ignore[method-assign]
     request = outgoing.ReqAccountSummary(reqId, "All", "A")
     with pytest.raises(WaitTimeout, match=r"reqAccountSummary within 0.1 s \(1 came\)"):
         core.ask(request, incoming.AccountSummary, incoming.AccountSummaryEnd, reqId, 0.1)

@@ -47,7 +47,9 @@ class SimLink:
         self.session.receive(outgoing.StartApi(clientId=1))
         self.pull()
 
-    def send(self, payload: bytes) -> None:
+    def turn(self, *_: Any) -> None: ...
+
+    def send(self, payload: bytes, traffic: Any = None) -> None:
         if self.fail is not None:
             raise self.fail
         message = self._codec.decode(payload)

@@ -1,0 +1,366 @@
+"""The gate and the kill switch of one client, wired to its orders, and what tells the gate's book."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ibwire.errors import ConfigError, IbwireError, RiskRejected
+from ibwire.io import clock
+from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock, session_dir
+from ibwire.spec.orderstates import State
+from ibwire.trade.risk import ALLOW, Book, BookView, Cancel, Gate, Reject, Request, Verdict
+from ibwire.trade.view import OrderView
+from ibwire.types import incoming, outgoing
+from ibwire.types.structs import OrderCancel
+
+if TYPE_CHECKING:
+    from ibwire.client.core import Core
+
+__all__ = ["Event", "KillReport", "Risk"]
+
+_TAGS: Final = "BuyingPower,ExcessLiquidity,NetLiquidation"
+_UNKNOWN_RISK: Final = float("inf")
+
+
+class Event(Enum):
+    """When a governor is asked."""
+
+    PRE_ORDER = "before an order or a modify is sent"
+    ORDER_LIVE = "the order is known to work at the broker"
+    FILL = "an execution came"
+
+
+@dataclass(slots=True)
+class KillReport:
+    """What a kill did.
+
+    Attributes
+    ----------
+    kill : Kill
+    asked : list of int
+        Order ids whose cancel was sent, in that order; empty for a global cancel.
+    failed : list of (int, str)
+        Cancels that could not be sent.
+    left : list of OrderView
+        What may still fill, as far as is known now. Not empty does not mean failed: ask again with :meth:`Risk.left`.
+    sent_ns : int
+        From the decision to the last cancel's last byte in the kernel.
+    """
+
+    kill: Kill
+    asked: list[int] = field(default_factory=list)
+    failed: list[tuple[int, str]] = field(default_factory=list)
+    left: list[OrderView] = field(default_factory=list)
+    sent_ns: int = 0
+
+
+class _Governor:
+    """The user's callback as the last policy."""
+
+    name = "governor"
+
+    def __init__(self, callback: Any) -> None:
+        self._callback = callback
+
+    def check(self, request: Request, book: BookView, now_ns: int) -> Verdict:
+        found: Verdict = self._callback(Event.PRE_ORDER, request)
+        return found
+
+
+class Risk:
+    """``client.risk``: the gate, its book and the kill switch. Any thread.
+
+    Attributes
+    ----------
+    gate : Gate
+    book : Book
+    switch : KillSwitch
+    reports : list of KillReport
+        What each kill did.
+    problems : list of str
+        What a governor raised, and what a kill could not do.
+    """
+
+    def __init__(self, core: Core, policies: Iterable[Any] = (), governor: Any = None, directory: Path | None = None):
+        lock = new_lock()
+        self._core = core
+        self._governor = governor
+        self.book = Book(lock)
+        asked = (*policies, *((_Governor(governor),) if governor is not None else ()))
+        self.gate = Gate(asked, clock_ns=clock.now_ns, lock=lock, book=self.book, on_cancel=self._on_cancel)
+        self.switch = KillSwitch(directory, on_kill=self._on_kill)
+        self.reports: list[KillReport] = []
+        self.problems: list[str] = []
+        self._needs = self.gate.needs
+        self._counted: dict[int, tuple[OrderView, float]] = {}  # by identity: the quantity that the book was told
+        self._told: dict[int, tuple[bool, int]] = {}  # order id -> (told that it is live, fills told of)
+        self._request_ids: dict[int, str] = {}
+        self._killing = new_lock()
+
+    # -- orders on their way out -------------------------------------------------------------------------------------
+
+    def check_open(self) -> None:
+        """Raise RiskRejected while the kill switch is shut. Called again when the bytes are about to leave."""
+        kill = self.switch.check()
+        if kill is not None:
+            raise RiskRejected(f"no new orders: {kill}", hint="release it by hand: client.risk.release()")
+
+    def admit(self, request: Request) -> BookView | None:
+        """Ask the gate. Raises RiskRejected."""
+        if not request.closing:
+            self.check_open()
+        return self.gate.admit(request)
+
+    def account_of(self, order: Any) -> str:
+        """The account that an order goes to; empty when nobody can tell."""
+        accounts = self._core.intake.accounts
+        return order.account or (accounts[0] if len(accounts) == 1 and not order.faGroup else "")
+
+    # -- the kill switch ---------------------------------------------------------------------------------------------
+
+    def kill(self, reason: str = "", scope: str = "mine", by: str = "code", timeout: float = 10.0) -> KillReport:
+        """Shut the gate and cancel; returns when every cancel is sent and confirmed, or `timeout` has passed.
+
+        Parameters
+        ----------
+        reason, by : str
+            Kept in the kill file.
+        scope : str
+            ``mine``: this client's orders, largest risk first. ``everything``: one global cancel, which ALSO HITS
+            ORDERS OF OTHER CLIENTS AND ORDERS TYPED IN BY HAND.
+        timeout : float
+            Seconds to wait for confirmations after the last cancel.
+
+        Raises
+        ------
+        OSError : the kill file could not be written; everything else was done, see ``reports``.
+        """
+        before = len(self.reports)
+        self.switch.trip(reason, by, scope)
+        report = self.reports[before]
+        self.wait_ended(report, timeout)
+        return report
+
+    def release(self) -> bool:
+        """Let orders go again, by hand. Policies that have stopped by themselves have their own reset."""
+        self.gate.shut = ""
+        return self.switch.release()
+
+    def kill_on_signal(self, number: int, scope: str = "mine") -> None:
+        """A signal kills. Main thread only."""
+        self.switch.on_signal(number, scope)
+
+    def left(self) -> list[OrderView]:
+        """Orders of this client that may still fill, or that wait untransmitted in TWS; largest risk first."""
+        core = self._core
+        with core.lock:
+            own = [view for view in core.table if view.client_id == core.client_id and view.order_id and _open(view)]
+        return sorted(own, key=_risk_of, reverse=True)
+
+    def wait_ended(self, report: KillReport, timeout: float) -> None:
+        """Wait until nothing that a kill hit may fill; what is left then is in the report."""
+        everything = report.kill.scope == "everything"
+
+        def rest() -> list[OrderView]:
+            if not everything:
+                return self.left()
+            with self._core.lock:
+                return [view for view in self._core.table if _open(view)]
+
+        try:
+            self._core.wait_until(lambda: not rest() or self._core.lost is not None, timeout)
+        finally:
+            report.left = rest()
+
+    def _on_kill(self, kill: Kill) -> None:
+        with self._killing:  # one after the other: never two floods of cancels
+            begin_ns = clock.now_ns()
+            report = KillReport(kill)
+            self.reports.append(report)
+            try:
+                if kill.scope == "everything":
+                    self._cancel_everything(report)
+                else:
+                    self._cancel_mine(report)
+            finally:
+                report.sent_ns = clock.now_ns() - begin_ns
+                report.left = self.left()
+
+    def _cancel_mine(self, report: KillReport) -> None:
+        core = self._core
+        with core.lock:
+            pass  # a place() that was let through before the switch was shut has sent its bytes now
+        for view in self.left():
+            try:
+                core.orders.cancel(view)
+                report.asked.append(view.order_id)
+            except IbwireError as error:
+                report.failed.append((view.order_id, str(error)))
+
+    def _cancel_everything(self, report: KillReport) -> None:
+        core = self._core
+        try:
+            core.send(outgoing.ReqGlobalCancel(OrderCancel()), cancel=True)
+            for view in self.left():
+                with core.lock:
+                    core.table.on_cancel_request(view.order_id, clock.now_ns())
+        except IbwireError as error:
+            report.failed.append((0, str(error)))
+        try:
+            core.send(outgoing.ReqAllOpenOrders(), cancel=True)  # each one is looked at
+        except IbwireError as error:
+            self.problems.append(f"open orders could not be asked for: {error}")
+
+    def _on_cancel(self, verdict: Cancel, request: Request | None) -> None:
+        if verdict.scope == "order":
+            if request is not None and request.order_id:
+                self._core.orders.cancel(request.order_id)
+            return
+        self.gate.shut = self.gate.shut or verdict.reason
+        if self.switch.kill is None:
+            self._later(verdict)
+
+    def _later(self, verdict: Cancel) -> None:
+        # In a thread of its own: who asked may hold the client's lock, and must not wait for the cancels.
+        if self._core.settings.mode == "inline":
+            self.switch.trip_later(verdict.reason, "policy", verdict.scope)  # the next step cancels
+            return
+        self.switch.kill = Kill(verdict.reason, "policy", verdict.scope)
+        in_background("ibwire-kill-now", self._trip, verdict.reason, verdict.scope)
+
+    def _trip(self, reason: str, scope: str) -> None:
+        try:
+            self.switch.trip(reason, "policy", scope)
+        except OSError as error:
+            self.problems.append(f"the kill file could not be written: {error}")
+
+    # -- telling the book --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Ask for what the policies need, and watch for kills."""
+        core, needs = self._core, self._needs
+        if "positions" in needs:
+            core.send(outgoing.ReqPositions())
+        if "values" in needs:
+            reqId = core.take_request_id()
+            core.send(outgoing.ReqAccountSummary(reqId, "All", _TAGS))
+        if "pnl" in needs:
+            for account in core.intake.accounts:
+                reqId = core.take_request_id()
+                self._request_ids[reqId] = account
+                core.send(outgoing.ReqPnL(reqId, account, ""))
+        if core.settings.mode != "inline":
+            self.switch.start()
+
+    def stop(self) -> None:
+        """The session is over."""
+        self.switch.stop()
+
+    def take(self, message: Any, now_ns: int) -> None:
+        """A message came in; the client's lock is held. Cheap for what the policies do not need."""
+        kind = type(message)
+        if kind is incoming.Position and "positions" in self._needs:
+            if message.position is not None:
+                self.book.on_position(message.account, message.contract, float(message.position), message.avgCost)
+        elif kind is incoming.PositionEnd:
+            self.book.on_told("positions")
+        elif kind is incoming.AccountSummary:
+            self.book.on_value(message.account, message.tag, message.value, now_ns)
+        elif kind is incoming.Pnl and message.reqId in self._request_ids:
+            self.book.on_pnl(self._request_ids[message.reqId], message.dailyPnL, now_ns)
+            self.gate.watch(now_ns)
+
+    def order_changed(self, view: OrderView) -> None:
+        """An order changed; the client's lock is held."""
+        if self.gate.policies:
+            self._count(view)
+        if self._governor is not None and view.client_id == self._core.client_id:
+            self._tell_governor(view)
+
+    def _count(self, view: OrderView) -> None:
+        contract, order = view.broker_contract or view.contract, view.broker_order or view.order
+        if contract is None or order is None or view.what_if:
+            return
+        account = self.account_of(order)
+        side = 1 if order.action == "BUY" else -1
+        _, counted = self._counted.get(id(view), (view, 0.0))
+        filled = float(view.filled)
+        if filled != counted:
+            self._counted[id(view)] = (view, filled)
+            price = view.avg_fill_price
+            self.book.on_fill(account, contract, side * (filled - counted), float("nan") if price is None else price)
+        total = view.max_quantity
+        remaining = 0.0
+        if _open(view):
+            remaining = _UNKNOWN_RISK if total is None else max(0.0, float(total) - float(view.filled))
+        key = view.order_id if view.client_id == self._core.client_id else (view.client_id, view.perm_id)
+        price = float(order.lmtPrice or order.auxPrice or "nan")
+        self.book.on_order(key, account, contract, side, remaining, price, view.parent_id, order.ocaGroup or "")
+
+    def _tell_governor(self, view: OrderView) -> None:
+        seen, fills = self._told.get(view.order_id, (False, 0))
+        if view.is_live and not seen:
+            self._ask_governor(Event.ORDER_LIVE, view)
+        if len(view.fills) > fills:
+            self._ask_governor(Event.FILL, view)
+        self._told[view.order_id] = (seen or view.is_live, len(view.fills))
+
+    def _ask_governor(self, event: Event, view: OrderView) -> None:
+        if self._core.settings.mode == "inline":
+            self._govern(event, view)
+        else:
+            # Not in the thread that brings the orders: a callback that never returns must hold nothing.
+            in_background("ibwire-governor", self._govern, event, view)
+
+    def _govern(self, event: Event, view: OrderView) -> None:
+        try:
+            verdict = self._governor(event, view)
+        except Exception as error:
+            verdict = Reject(f"the governor failed at {event.name}: {type(error).__name__}: {error}")
+            self.problems.append(verdict.reason)
+        if verdict is ALLOW:
+            return
+        if isinstance(verdict, Cancel):
+            if verdict.scope == "order":
+                try:
+                    self._core.orders.cancel(view)
+                except IbwireError as error:
+                    self.problems.append(f"order {view.order_id} could not be cancelled: {error}")
+            else:
+                self._on_cancel(verdict, None)
+        else:
+            reason = verdict.reason if isinstance(verdict, Reject) else f"the governor answered {verdict!r}"
+            self.gate.shut = self.gate.shut or reason
+
+
+def _open(view: OrderView) -> bool:
+    return view.may_fill or (view.state is State.UNTRANSMITTED and not view.what_if)
+
+
+def _risk_of(view: OrderView) -> float:
+    """Money that may still change hands; what is unknown comes first."""
+    remaining = view.remaining
+    order = view.broker_order or view.order
+    price = getattr(order, "lmtPrice", None) or getattr(order, "auxPrice", None)
+    if remaining is None or price is None:
+        return _UNKNOWN_RISK
+    multiplier = getattr(view.contract, "multiplier", "") or "1"
+    try:
+        return abs(float(remaining) * float(price) * float(multiplier))
+    except ValueError:
+        return _UNKNOWN_RISK
+
+
+def directory_of(state_dir: str | None, target: str, address: tuple[str, int], client_id: int) -> Path | None:
+    """Where a session's state lives; None for in memory. The embedded simulator's is in memory unless named."""
+    if state_dir:
+        return Path(state_dir)
+    if state_dir is None or target == "sim":
+        return None
+    if not address[0]:
+        raise ConfigError("a session without an address has no state_dir")
+    return session_dir(address[0], address[1], client_id)

@@ -1,0 +1,183 @@
+"""The gate and the kill switch in a client, against the embedded gateway."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ibwire
+from ibwire.client.risk import Event
+from ibwire.errors import ConfigError, PacingError, RiskRejected
+from ibwire.io.killswitch import Kill, write_kill
+from ibwire.trade.risk import ALLOW, Cancel, Reject, Verdict
+from ibwire.trade.risk_policies import MaxPosition, MaxQuantity, ReadOnly
+from ibwire.types.builders import bracket
+from ibwire.types.constructors import limit, market, stock
+from ibwire.types.outgoing import ExerciseOptions
+
+
+def connect(**settings: Any) -> ibwire.Client:
+    return ibwire.connect("sim", **settings)
+
+
+def test_a_policy_refuses_before_anything_is_sent() -> None:
+    with connect(policies=[MaxQuantity(10)]) as client:
+        aapl, sent = client.qualify(stock("AAPL")), client.stats["sent"]
+        with pytest.raises(RiskRejected, match="max quantity"):
+            client.orders.place(aapl, limit("BUY", 11, 1.0))
+        assert client.orders.all() == []
+        order = client.orders.place(aapl, limit("BUY", 10, 1.0))
+        assert client.stats["sent"] == sent + 1
+        with pytest.raises(RiskRejected):  # a modify that adds risk
+            client.orders.place(aapl, limit("BUY", 11, 1.0, orderId=order.order_id))
+
+
+def test_cancels_and_modifies_that_lower_risk_pass_no_policy() -> None:
+    with connect() as client:
+        aapl = client.qualify(stock("AAPL"))
+        order = client.orders.place(aapl, limit("BUY", 10, 1.0)).wait("live")
+        client.risk.gate._checks = (ReadOnly().check,)
+        client.orders.place(aapl, limit("BUY", 9, 1.0, orderId=order.order_id))
+        order.cancel()
+        assert order.wait("done").state.name == "CANCELLED"
+
+
+def test_positions_and_fills_reach_the_book() -> None:
+    with connect(policies=[MaxPosition(100)]) as client:
+        aapl = client.qualify(stock("AAPL"))
+        assert client._core.wait_until(lambda: "positions" in client.risk.book.told, 5)
+        held = client.positions()[aapl].size
+        line = client.risk.book.line(client.accounts[0], aapl)
+        assert line.position == held
+        order = client.orders.place(aapl, market("BUY", 100 - int(held))).wait("done")
+        assert order.is_filled
+        assert client._core.wait_until(lambda: line.position == 100 and line.buy == 0, 5)
+        with pytest.raises(RiskRejected, match="max position"):
+            client.orders.place(aapl, market("BUY", 1))
+        client.orders.place(aapl, market("SELL", 1))
+
+
+def test_what_adds_risk_does_not_go_round_the_gate() -> None:
+    with connect() as client, pytest.raises(RiskRejected, match="exerciseOptions"):
+        client._core.send(ExerciseOptions())
+
+
+def test_an_unqualified_contract_is_refused() -> None:
+    with connect() as client, pytest.raises(ConfigError, match="not qualified"):
+        client.orders.place(stock("AAPL"), limit("BUY", 1, 1.0))
+    with connect(allow_unqualified=True) as client:
+        client.orders.place(stock("AAPL"), limit("BUY", 1, 1.0)).wait("live")
+
+
+def test_a_kill_under_load_leaves_nothing_open(tmp_path: Path) -> None:
+    with connect(state_dir=str(tmp_path), rate_per_s=2000, max_queue_ms=5000) as client:
+        aapl = client.qualify(stock("AAPL"))
+        go, refused = threading.Event(), []
+
+        def place(size: int) -> None:
+            for number in range(200):
+                try:
+                    client.orders.place(aapl, limit("BUY", size, 1.0 + number / 100))
+                except RiskRejected as error:
+                    refused.append(str(error))
+                    return
+                if number == 5:
+                    go.set()
+
+        threads = [threading.Thread(target=place, args=(size,)) for size in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        assert go.wait(20)
+        report = client.risk.kill("drill", timeout=20)
+        for thread in threads:
+            thread.join()
+        assert len(refused) == 3
+        assert "drill" in refused[0]
+        assert (report.left, report.failed) == ([], [])
+        assert client.risk.left() == []
+        every = client.orders.all()
+        unasked = [order for order in every if order.order_id not in report.asked]
+        assert [order for order in every if not order.is_done] == []
+        assert [(order.state.name, order.last_error) for order in unasked] == []
+        assert (tmp_path / "kill.json").exists()
+        with pytest.raises(RiskRejected):
+            client.orders.place(aapl, limit("BUY", 1, 1.0))
+        client.risk.release()
+        client.orders.place(aapl, limit("BUY", 1, 1.0)).wait("live")
+
+
+def test_the_largest_risk_goes_first_and_everything_is_one_message() -> None:
+    with connect() as client:
+        aapl = client.qualify(stock("AAPL"))
+        orders = [client.orders.place(aapl, limit("BUY", size, 1.0)).wait("live") for size in (1, 3, 2)]
+        report = client.risk.kill()
+        assert report.asked == [orders[1].order_id, orders[2].order_id, orders[0].order_id]
+        client.risk.release()
+        order = client.orders.place(aapl, limit("BUY", 1, 1.0)).wait("live")
+        report = client.risk.kill(scope="everything")
+        assert (report.asked, report.left) == ([], [])
+        assert order.wait("done").state.name == "CANCELLED"
+
+
+def test_a_file_of_another_program_kills(tmp_path: Path) -> None:
+    with connect(state_dir=str(tmp_path / "s")) as client:
+        aapl = client.qualify(stock("AAPL"))
+        order = client.orders.place(aapl, limit("BUY", 1, 1.0)).wait("live")
+        write_kill(tmp_path / "s", Kill("from outside", "ops"))
+        with pytest.raises(RiskRejected, match="from outside"):
+            client.orders.place(aapl, limit("BUY", 1, 1.0))
+        assert order.wait("done", 10).state.name == "CANCELLED"
+
+
+def test_a_governor_cancels_a_live_order_and_blocks_others() -> None:
+    seen: list[Event] = []
+
+    def governor(event: Event, subject: Any) -> Verdict:
+        seen.append(event)
+        if event is Event.PRE_ORDER and subject.quantity > 5:
+            return Reject("too much")
+        return Cancel("not today", "order") if event is Event.ORDER_LIVE else ALLOW
+
+    with connect(governor=governor) as client:
+        aapl = client.qualify(stock("AAPL"))
+        with pytest.raises(RiskRejected, match="governor: too much"):
+            client.orders.place(aapl, limit("BUY", 6, 1.0))
+        assert client.orders.place(aapl, limit("BUY", 5, 1.0)).wait("done").state.name == "CANCELLED"
+        assert seen == [Event.PRE_ORDER, Event.PRE_ORDER, Event.ORDER_LIVE]
+
+
+def test_a_bracket_is_one_thing() -> None:
+    with connect() as client:
+        aapl = client.qualify(stock("AAPL"))
+        group = client.orders.place_bracket(aapl, bracket("BUY", 3, 1.0, 2.0, 0.5))
+        group.parent.wait("live")
+        assert group.problem == ""
+        assert [order.order.parentId for order in group.orders] == [0, group.parent.order_id, group.parent.order_id]
+        group.cancel()
+        assert all(order.wait("done").is_done for order in group.orders)
+
+
+def test_half_a_bracket_is_cancelled_and_told() -> None:
+    with connect(policies=[MaxQuantity(3, "contract")]) as client:
+        aapl = client.qualify(stock("AAPL"))
+        client.risk.gate._checks = (
+            lambda request, book, now_ns: Reject("no stops") if request.order_type == "STP" else ALLOW,
+        )
+        with pytest.raises(RiskRejected, match="no stops") as caught:
+            client.orders.place_bracket(aapl, bracket("BUY", 3, 1.0, 2.0, 0.5))
+        assert len(caught.value.__notes__) == 2
+        assert client._core.wait_until(lambda: client.risk.left() == [], 5)
+
+
+def test_past_the_rate_an_order_is_refused_and_nothing_of_it_stays() -> None:
+    with connect(policies=[MaxQuantity(1000, "contract")], rate_per_s=10, max_queue_ms=0) as client:
+        aapl = client.qualify(stock("AAPL"))
+        with pytest.raises(PacingError):
+            for _ in range(20):
+                client.orders.place(aapl, limit("BUY", 1, 1.0))
+        placed = client.orders.all()
+        assert client.risk.book.line(client.accounts[0], aapl).buy == len(placed)
+        placed[0].cancel()  # its tokens are its own
