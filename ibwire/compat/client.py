@@ -24,7 +24,7 @@ from ibwire.compat.errors import *  # noqa: F403
 from ibwire.compat.utils import BadMessage as BadMessage
 from ibwire.compat.utils import ClientException as ClientException
 from ibwire.compat.utils import isAsciiPrintable
-from ibwire.errors import ConnectError, ProtocolError, SessionLost
+from ibwire.errors import ConnectError, ProtocolError, RiskRejected, SessionLost
 from ibwire.spec.errorcodes import OWN_NOTICE
 
 if TYPE_CHECKING:
@@ -173,9 +173,10 @@ class EClient(OlderRequests, ProtoRequests):
         connector = type(self)._ibwire_connector
         if connector is not None:
             return connector(host, port, options)
+        from ibwire.compat._guard import Guarded
         from ibwire.io.payloads import PayloadLink  # sockets and threads only once a connection is wanted
 
-        return PayloadLink(host, port, options)
+        return Guarded(PayloadLink(host, port, options), host, port, self.clientId or 0)
 
     def startApi(self) -> None:
         """Name this client to the gateway, which then sends ids and accounts; :meth:`connect` does it."""
@@ -313,7 +314,7 @@ class EClient(OlderRequests, ProtoRequests):
             return
         try:
             conn.payloads.send(payload)
-        except SessionLost as problem:  # part of it may have gone out
+        except (RiskRejected, SessionLost) as problem:  # of a lost session, part of it may have gone out
             self._ibwire_report(SEND_FAILED[name], f"{name}: {problem}", request_id(name, values))
 
     def _ibwire_send_twin(self, name: str, message: Any) -> None:
@@ -330,7 +331,7 @@ class EClient(OlderRequests, ProtoRequests):
             conn.payloads.send(encode(name, message, version, self.extraAuth))
         except Refused as problem:
             self._ibwire_report(problem.code, problem.text, problem.reqId)
-        except SessionLost as problem:  # part of it may have gone out
+        except (RiskRejected, SessionLost) as problem:  # of a lost session, part of it may have gone out
             self._ibwire_report(TWINS[name].code, f"{name}: {problem}", message_id(name, message))
 
     @same_signature(_send_msg)

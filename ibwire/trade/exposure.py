@@ -53,7 +53,7 @@ class Sums:
 class Entry:
     """What one order, or one request on its way out, could still do to its line."""
 
-    __slots__ = ("group", "line", "order_id", "parent_id", "quantity", "side")
+    __slots__ = ("group", "line", "order_id", "parent_id", "price", "quantity", "side")
 
     def __init__(
         self, line: Line, side: int, quantity: float, order_id: int = 0, parent_id: int = 0, group: str = ""
@@ -61,6 +61,7 @@ class Entry:
         self.line = line
         self.side = side
         self.quantity = quantity
+        self.price = nan
         self.order_id = order_id
         self.parent_id = parent_id
         self.group = group
@@ -82,7 +83,7 @@ class Line:
     """
 
     __slots__ = (
-        *("account", "buy", "entries", "gross", "key", "mark", "position", "sell", "sums", "total", "unit"),
+        *("account", "buy", "entries", "gross", "key", "known", "mark", "position", "sell", "sums", "total", "unit"),
         "worst",
     )
 
@@ -92,7 +93,7 @@ class Line:
         self.sums = sums
         self.total = total
         self.position = self.buy = self.sell = self.worst = self.gross = 0.0
-        self.mark = self.unit = inf
+        self.mark = self.known = self.unit = inf
         self.entries: set[Entry] = set()
         sums.lines.append(self)
         total.lines.append(self)
@@ -113,8 +114,8 @@ class Line:
     def add(self, entry: Entry, price: float) -> None:
         """Count it. ``price`` is money per unit; not a number when unknown."""
         self.entries.add(entry)
+        entry.price = price
         if entry.group or entry.parent_id:
-            self.learn_price(price)
             self.update()
             return
         if entry.side > 0:
@@ -133,13 +134,18 @@ class Line:
             self.update()
 
     def learn_price(self, price: float) -> None:
-        """A price that units may be worth; the largest known counts. NaN says nothing."""
+        """What units were worth last, by a fill or the gateway's average. NaN says nothing."""
         money = abs(price) * self.unit
-        if money > self.mark or (self.mark == inf and money < inf):
-            self.mark = money
+        if money == money:
+            self.known = money
 
     def update(self) -> None:
         """Count everything anew: nothing is ever subtracted, so nothing drifts."""
+        self.mark = inf
+        for price in (self.known, *(abs(entry.price) * self.unit for entry in self.entries)):
+            # A price that was never sent must leave no trace: the largest of what is there.
+            if price < inf and (self.mark == inf or price > self.mark):
+                self.mark = price
         before = self.buy + self.sell
         self.buy, self.sell = exposure_of(self.entries)
         self._settle(nan, self.buy + self.sell - before)

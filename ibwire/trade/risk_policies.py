@@ -255,6 +255,7 @@ class DuplicateOrder:
         if request.kind is not Kind.PLACE:
             return ALLOW
         mark, mine = _mark(request), [now_ns]
+        found = mine
         for _ in range(3):
             # setdefault is atomic: of two threads with the same order one finds the other's.
             found = self._seen.setdefault(mark, mine)
@@ -317,7 +318,8 @@ class BuyingPower(_ByValue):
 
     def __init__(self, keep: float = 0.0, tag: str = "BuyingPower", max_age_s: float = 600.0) -> None:
         super().__init__(max_age_s)
-        self.keep = _limit("keep", keep)
+        _limit("keep", keep)
+        self.keep = float(keep)
         self.tag = tag
 
     def check(self, request: Request, book: BookView, now_ns: int) -> Verdict:
@@ -370,7 +372,8 @@ class DailyLoss:
     flatten = False
 
     def __init__(self, limit: float, max_age_s: float = 60.0) -> None:
-        self.limit = _limit("limit", limit)
+        _limit("limit", limit)
+        self.limit = float(limit)
         if not self.limit:
             raise ConfigError("limit is 0", hint="give a loss above 0")
         self._max_age_ns = int(_limit("max_age_s", max_age_s) * _SECOND_NS)

@@ -80,7 +80,7 @@ def test_a_kill_under_load_leaves_nothing_open(tmp_path: Path) -> None:
         def place(size: int) -> None:
             for number in range(200):
                 try:
-                    client.orders.place(aapl, limit("BUY", size, 1.0 + number / 100))
+                    client.orders.place(aapl, limit("BUY", size, round(1.0 + number / 100, 2)))
                 except RiskRejected as error:
                     refused.append(str(error))
                     return
