@@ -175,7 +175,7 @@ def test_a_modify_keeps_the_order(proto_ib: Client) -> None:
 
 
 def test_a_refused_order_is_rejected_with_the_reason(ib: Client) -> None:
-    order = ib.orders.place(ib.qualify(stock("AAPL")), limit("BUY", 10, -5.0))
+    order = ib.orders.place(ib.qualify(stock("AAPL")), limit("BUY", 10, 1.005))
     order.wait("done", timeout=10)
     assert order.state is State.REJECTED
     assert order.last_error is not None

@@ -93,7 +93,7 @@ class World:
         self.gateway = gateway or Gateway(7, **settings)
         self.link = SimLink(self.gateway, server_version)
         clock = self.gateway.clock
-        made = Settings.make("paper", mode="inline", timeout_s=1.0)
+        made = Settings.make("paper", mode="inline", timeout_s=1.0, allow_unqualified=True)
         self.core = Core(made, cast(LinkLike, self.link), lambda: clock.now_ns)
         self.orders, self.force = self.core.orders, self.gateway.force
         self.link.eager = reconcile
