@@ -9,7 +9,8 @@ from typing import Final
 
 from ibwire.errors import ConfigError
 from ibwire.io import clock
-from ibwire.io.killswitch import Kill, read_kill, remove_kill, session_dir, state_root, write_kill
+from ibwire.io.killswitch import Kill, read_kill, remove_kill, state_root, write_kill
+from ibwire.io.statedir import default_state_dir
 
 DESCRIPTION: Final = """
 Shut the kill switch: from now on no ibwire program of this user sends an order that can add risk, and each that runs
@@ -71,7 +72,7 @@ def _place(args: argparse.Namespace) -> Path:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not client_id.isdigit():
         raise ConfigError(f"{args.session!r} is no session", hint="write it as 127.0.0.1:7497/1")
-    return session_dir(host, int(port), int(client_id))
+    return default_state_dir(host, int(port), int(client_id))
 
 
 def _status(place: Path) -> int:

@@ -8,9 +8,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ibwire.errors import ConfigError, IbwireError, RiskRejected
+from ibwire.errors import IbwireError, RiskRejected
 from ibwire.io import clock
-from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock, session_dir
+from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock
+from ibwire.io.statedir import default_state_dir
 from ibwire.spec.orderstates import State
 from ibwire.trade.risk import ALLOW, Book, BookView, Cancel, Gate, Reject, Request, Verdict
 from ibwire.trade.view import OrderView
@@ -111,9 +112,13 @@ class Risk:
 
     def admit(self, request: Request) -> BookView | None:
         """Ask the gate. Raises RiskRejected."""
-        if not request.closing:
-            self.check_open()
-        return self.gate.admit(request)
+        try:
+            if not request.closing:
+                self.check_open()
+            return self.gate.admit(request)
+        except RiskRejected as refusal:
+            self._core.journal.verdict(request.order_id, "reject", refusal.policy, str(refusal), clock.now_ns())
+            raise
 
     def account_of(self, order: Any) -> str:
         """The account that an order goes to; empty when nobody can tell."""
@@ -145,10 +150,20 @@ class Risk:
         self.wait_ended(report, timeout)
         return report
 
-    def release(self) -> bool:
-        """Let orders go again, by hand. Policies that have stopped by themselves have their own reset."""
-        self.gate.shut = ""
-        return self.switch.release()
+    def release(self, by: str = "code") -> bool:
+        """Let orders go again, by hand; `by` is who, for the journal. False when nothing was shut.
+
+        Policies that have stopped by themselves have their own reset.
+
+        Raises
+        ------
+        ConfigError : the kill file for every session is there still.
+        """
+        had, self.gate.shut = bool(self.gate.shut), ""
+        had = self.switch.release() or had
+        if had:
+            self._core.journal.override(by, "release of the kill switch", clock.now_ns())
+        return had
 
     def kill_on_signal(self, number: int, scope: str = "mine") -> None:
         """A signal kills. Main thread only."""
@@ -181,6 +196,7 @@ class Risk:
             begin_ns = clock.now_ns()
             report = KillReport(kill)
             self.reports.append(report)
+            self._core.journal.kill(kill.by, kill.scope, kill.reason, begin_ns)
             try:
                 if kill.scope == "everything":
                     self._cancel_everything(report)
@@ -358,9 +374,7 @@ def _risk_of(view: OrderView) -> float:
 def directory_of(state_dir: str | None, target: str, address: tuple[str, int], client_id: int) -> Path | None:
     """Where a session's state lives; None for in memory. The embedded simulator's is in memory unless named."""
     if state_dir:
-        return Path(state_dir)
+        return Path(state_dir).expanduser()
     if state_dir is None or target == "sim":
         return None
-    if not address[0]:
-        raise ConfigError("a session without an address has no state_dir")
-    return session_dir(address[0], address[1], client_id)
+    return default_state_dir(address[0], address[1], client_id)

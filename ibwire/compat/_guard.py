@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ibwire.errors import RiskRejected
-from ibwire.io.killswitch import KillSwitch, session_dir
+from ibwire.io.killswitch import KillSwitch
+from ibwire.io.statedir import default_state_dir
 from ibwire.spec import versions as V
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.risk_requests import EFFECTS, Effect
@@ -25,7 +26,7 @@ class Guarded:
 
     def __init__(self, link: Link, host: str, port: int, client_id: int) -> None:
         self._link = link
-        self.switch = KillSwitch(session_dir(host, port, client_id))
+        self.switch = KillSwitch(default_state_dir(host, port, client_id))
 
     @property
     def server_version(self) -> int:

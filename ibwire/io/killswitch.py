@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ibwire.errors import ConfigError
 from ibwire.io import clock
+from ibwire.io.statedir import default_state_dir
 
 __all__ = [
     "FILE_NAME",
@@ -27,7 +28,6 @@ __all__ = [
     "new_lock",
     "read_kill",
     "remove_kill",
-    "session_dir",
     "state_root",
     "write_kill",
 ]
@@ -61,20 +61,13 @@ class Kill:
 
 
 def state_root() -> Path:
-    """Where state is by default: ``$XDG_STATE_HOME/ibwire``."""
-    home = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(home) if os.path.isabs(home) else Path.home() / ".local" / "state") / "ibwire"
-
-
-def session_dir(host: str, port: int, client_id: int, root: Path | None = None) -> Path:
-    """The directory of one session: ``HOST-PORT-ID``."""
-    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in host)
-    return (state_root() if root is None else root) / f"{safe}-{port}-{client_id}"
+    """Above the state of all sessions: a kill file there is for every one."""
+    return default_state_dir("any", 0, 0).parent
 
 
 def write_kill(directory: Path, kill: Kill) -> Path:
     """Put a kill file there, whole or not at all; one that is there is replaced. Raises OSError."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / FILE_NAME
     scratch = directory / f".{FILE_NAME}.{os.getpid()}.{threading.get_ident()}"
     try:

@@ -9,7 +9,8 @@ import pytest
 
 from ibwire.compat._guard import Guarded
 from ibwire.errors import RiskRejected
-from ibwire.io.killswitch import Kill, session_dir, write_kill
+from ibwire.io.killswitch import Kill, write_kill
+from ibwire.io.statedir import default_state_dir
 from ibwire.types import outgoing
 from ibwire.wire.codec import Codec, Role
 
@@ -31,7 +32,7 @@ def test_shut_only_what_adds_risk_stays(version: int, monkeypatch: pytest.Monkey
     order = outgoing.PlaceOrder(1)
     order.order.action, order.order.orderType, order.order.totalQuantity = "BUY", "MKT", cast(Any, 1)
     guarded.send(encode(order))
-    write_kill(session_dir("127.0.0.1", 4002, 3), Kill("drill", "ops"))
+    write_kill(default_state_dir("127.0.0.1", 4002, 3), Kill("drill", "ops"))
     for message in (outgoing.CancelOrder(1), outgoing.ReqGlobalCancel(), outgoing.ReqOpenOrders()):
         guarded.send(encode(message))
     for payload in (encode(order), encode(outgoing.ExerciseOptions(1)), b"9999\0x", b""):

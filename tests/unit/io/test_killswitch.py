@@ -10,7 +10,8 @@ import pytest
 
 from ibwire import cli
 from ibwire.errors import ConfigError
-from ibwire.io.killswitch import FILE_NAME, Kill, KillSwitch, read_kill, session_dir, state_root, write_kill
+from ibwire.io.killswitch import FILE_NAME, Kill, KillSwitch, read_kill, state_root, write_kill
+from ibwire.io.statedir import default_state_dir
 
 
 def test_shut_from_code_until_released(tmp_path: Path) -> None:
@@ -95,15 +96,15 @@ def test_in_memory_it_ends_with_the_program() -> None:
 
 def test_where_state_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert session_dir("127.0.0.1", 7497, 1) == tmp_path / "ibwire" / "127.0.0.1-7497-1"
-    assert session_dir("::1/..", 1, 2).parent == tmp_path / "ibwire"
+    assert default_state_dir("127.0.0.1", 7497, 1) == tmp_path / "ibwire" / "127.0.0.1-7497-1"
+    assert default_state_dir("::1/..", 1, 2).parent == tmp_path / "ibwire"
     monkeypatch.setenv("XDG_STATE_HOME", "not/absolute")
     assert state_root() == Path.home() / ".local" / "state" / "ibwire"
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    one = session_dir("127.0.0.1", 7497, 1)
+    one = default_state_dir("127.0.0.1", 7497, 1)
     switch = KillSwitch(one)
     assert cli.main(["kill", "--status"]) == 0
     assert cli.main(["kill", "127.0.0.1:7497/1", "--reason", "drill", "--everything"]) == 0
@@ -116,7 +117,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: py
     assert cli.main(["kill", "127.0.0.1:7497/1", "--release"]) == 0
     assert cli.main(["kill", "127.0.0.1:7497/1", "--release"]) == 1
     assert cli.main(["kill"]) == 0
-    assert KillSwitch(session_dir("127.0.0.1", 4002, 9)).check() is not None
+    assert KillSwitch(default_state_dir("127.0.0.1", 4002, 9)).check() is not None
     assert cli.main(["kill", "--release"]) == 0
     assert cli.main(["kill", "--state-dir", str(one)]) == 0
     assert read_kill(one) is not None
