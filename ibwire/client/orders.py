@@ -241,7 +241,9 @@ class Orders:
         if order.whatIf:
             return None, False  # a question: no order is made
         before = None
-        if isinstance(known, OrderHandle) and not known.is_done and known.state is not State.CREATED:
+        terms_known = isinstance(known, OrderHandle) and bool(known._sent or known.order or known.broker_order)
+        # An id that only a cancel or an error named has no terms: what is placed under it is judged as new.
+        if terms_known and not known.is_done and known.state is not State.CREATED:
             before = self._terms(known)
             if not known.pending_modifies and not known.is_uncertain and lowers_risk(order, before):
                 return None, False

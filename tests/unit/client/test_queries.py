@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -226,13 +227,13 @@ def test_answers_that_can_never_be_read_are_asked_for_ever_more_seldom() -> None
     order = world.resting()
     send = world.link.send
 
-    def answer(payload: bytes) -> None:
-        send(payload)
+    def answer(payload: bytes, *turn: Any) -> None:
+        send(payload, *turn)
         if type(world.link.sent[-1]) is outgoing.ReqOpenOrders:
             break_off(world, order.order_id)
 
     break_off(world, order.order_id)
-    world.link.send = answer  # type: ignore[method-assign]
+    world.link.send = answer  # type: ignore[assignment, method-assign]
     world.run(300)
     assert order.may_fill
     assert world.link.count(outgoing.ReqOpenOrders) < 20
@@ -243,12 +244,12 @@ def test_new_doubts_are_looked_up_soon_and_at_most_so_often() -> None:
     begun: list[int] = []
     send = world.link.send
 
-    def watch(payload: bytes) -> None:
-        send(payload)
+    def watch(payload: bytes, *turn: Any) -> None:
+        send(payload, *turn)
         if type(world.link.sent[-1]) is outgoing.ReqOpenOrders:
             begun.append(world.gateway.clock.now_ns)
 
-    world.link.send = watch  # type: ignore[method-assign]
+    world.link.send = watch  # type: ignore[assignment, method-assign]
     for number in range(60):  # a new doubt each half second
         world.orders.cancel(1000 + number)
         world.run(0.5)

@@ -20,7 +20,8 @@ NAN, INF = float("nan"), float("inf")
 
 def test_stops() -> None:
     made = b.stop("SELL", 5, 90.0)
-    assert (made.orderType, made.auxPrice, made.lmtPrice, made.totalQuantity) == ("STP", 90.0, None, 5)
+    assert (made.orderType, made.auxPrice, made.totalQuantity) == ("STP", 90.0, Decimal(5))
+    assert made.lmtPrice is None
     made = b.stop_limit("SELL", 5, 90.0, 89.5, "GTC")
     assert (made.orderType, made.auxPrice, made.lmtPrice, made.tif) == ("STP LMT", 90.0, 89.5, "GTC")
     made = b.trailing("SELL", 5, amount=1.5, start=80)
