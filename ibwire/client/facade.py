@@ -69,6 +69,7 @@ def connect(target: str, **settings: Any) -> Client:
     ------
     ConfigError : a setting is wrong, or a live connection is not confirmed; nothing was opened.
     ConnectError : nobody answers, or the gateway refuses; the message names the address and says what to do.
+    JournalError : the journal is damaged, of a newer ibwire, or there is no room for it; nothing was sent.
     CaptureError : the file of ``capture=`` exists or cannot be written; nothing was opened.
     """
     wanted = Settings.make(target, **settings)
@@ -95,6 +96,7 @@ def connect(target: str, **settings: Any) -> Client:
             if tap is not None and tap.refused is not None:
                 raise tap.refused from None  # the tap answers for a gateway that is not there
             raise
+        stack.callback(link.close)  # a journal that cannot be trusted ends the attempt
         client = Client(wanted, link, (host, port), server, journal)
         client.capture = tap
         client.connect_ms = (clock.now_ns() - begin_ns) / 1e6

@@ -32,7 +32,7 @@ def children() -> Iterator[subprocess.Popen[str]]:
 
 
 class Gateway:
-    """Agrees, names account and id, and keeps every payload until the client is gone."""
+    """Agrees, names account and id, has no orders, and keeps every payload until the client is gone."""
 
     def __init__(self) -> None:
         self.ended: queue.Queue[list[bytes]] = queue.Queue()
@@ -43,8 +43,22 @@ class Gateway:
             connection.send(incoming.ManagedAccounts("DU0000001"), incoming.NextValidId(1))
             while (payload := connection.payload()) is not None:
                 got.append(payload)
+                self.answer(connection, connection.codec.decode(payload))
         finally:
             self.ended.put(got)
+
+
+    def answer(self, connection: Connection, message: object) -> None:
+        """There is nothing: what a client asks when it connects."""
+        match message:
+            case outgoing.ReqOpenOrders() | outgoing.ReqAllOpenOrders():
+                connection.send(incoming.OpenOrderEnd())
+            case outgoing.ReqExecutions(reqId=number):
+                connection.send(incoming.ExecDetailsEnd(number))
+            case outgoing.ReqCompletedOrders():
+                connection.send(incoming.CompletedOrdersEnd())
+            case outgoing.ReqPositions():
+                connection.send(incoming.PositionEnd())
 
 
 @pytest.mark.parametrize("operation", ["place", "cancel", "modify"])
