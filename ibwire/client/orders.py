@@ -35,6 +35,10 @@ class Orders:
     def __init__(self, core: Core) -> None:
         self._core = core
 
+    def close_out(self, contract: Contract, order: Order) -> OrderHandle:
+        """As :meth:`place` for what only makes a position smaller after a kill: no policy, and the switch is shut."""
+        return self._checked(contract, order, closing=True)
+
     def place(self, contract: Contract, order: Order) -> OrderHandle:
         """Send an order; returns with its handle when the kernel has its last byte.
 
@@ -56,6 +60,9 @@ class Orders:
         UnsupportedByServer : the gateway's version cannot carry a value; nothing was sent.
         SessionLost : the connection is gone or broke while sending. The handle's state says whether bytes left.
         """
+        return self._checked(contract, order, closing=False)
+
+    def _checked(self, contract: Contract, order: Order, closing: bool) -> OrderHandle:
         core = self._core
         core.check_usable()
         check_order(contract, order)
@@ -64,7 +71,7 @@ class Orders:
         contract, order = copy.copy(contract), copy.copy(order)
         known = core.table.get(order.orderId) if order.orderId else None
         self._check_may_add_risk()
-        admitted, risky = self._admit(known, contract, order)
+        admitted, risky = (None, False) if closing else self._admit(known, contract, order)
         try:
             core.take_turn()
             return self._place(contract, order, admitted, risky)

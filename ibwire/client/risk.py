@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ibwire.errors import IbwireError, RiskRejected
+from ibwire.errors import ConfigError, IbwireError, RiskRejected
 from ibwire.io import clock
 from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock
 from ibwire.io.statedir import default_state_dir
 from ibwire.spec.orderstates import State
+from ibwire.spec.records import BY_NAME, RECORD_BYTES
+from ibwire.spec.registry import INCOMING
 from ibwire.trade.risk import ALLOW, Book, BookView, Cancel, Gate, Reject, Request, Verdict
 from ibwire.trade.view import OrderView
 from ibwire.types import incoming, outgoing
-from ibwire.types.structs import OrderCancel
+from ibwire.types.constructors import market
+from ibwire.types.structs import Contract, OrderCancel
 
 if TYPE_CHECKING:
     from ibwire.client.core import Core
@@ -24,6 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["Event", "KillReport", "Risk"]
 
 _TAGS: Final = "BuyingPower,ExcessLiquidity,NetLiquidation"
+_BATCH: Final = 4096
+_OFFSETS: Final = BY_NAME["PNL"].offsets()
+_KIND_AT: Final = _OFFSETS["kind"]
+_PNL_KIND: Final = next(row.id for row in INCOMING.values() if row.record == "PNL")
+_PNL: Final = struct.Struct("<8xqBB6xqd")
+if [_OFFSETS[name] for name in ("recv_ns", "kind", "part", "key", "dailyPnL")] != [8, 16, 17, 24, 32]:
+    raise ImportError("the record of profit and loss has another layout than this reader knows")
 _UNKNOWN_RISK: Final = float("inf")
 
 
@@ -97,9 +108,12 @@ class Risk:
         self.reports: list[KillReport] = []
         self.problems: list[str] = []
         self._needs = self.gate.needs
+        if core.settings.mode == "inline" and any(getattr(policy, "flatten", False) for policy in self.gate.policies):
+            raise ConfigError("flat on loss waits in a thread of its own", hint='connect with mode="threaded"')
         self._counted: dict[int, tuple[OrderView, float]] = {}  # by identity: the quantity that the book was told
         self._told: dict[int, tuple[bool, int]] = {}  # order id -> (told that it is live, fills told of)
         self._request_ids: dict[int, str] = {}
+        self._cursor: Any = None  # the looking thread's
         self._killing = new_lock()
 
     # -- orders on their way out -------------------------------------------------------------------------------------
@@ -246,13 +260,69 @@ class Risk:
             self.switch.trip_later(verdict.reason, "policy", verdict.scope)  # the next step cancels
             return
         self.switch.kill = Kill(verdict.reason, "policy", verdict.scope)
-        in_background("ibwire-kill-now", self._trip, verdict.reason, verdict.scope)
+        in_background("ibwire-kill-now", self._trip, verdict)
 
-    def _trip(self, reason: str, scope: str) -> None:
+    def _trip(self, verdict: Cancel) -> None:
         try:
-            self.switch.trip(reason, "policy", scope)
+            self.switch.trip(verdict.reason, "policy", verdict.scope)
         except OSError as error:
             self.problems.append(f"the kill file could not be written: {error}")
+        if verdict.flatten:
+            try:
+                self.flatten()
+            except IbwireError as error:
+                self.problems.append(f"positions may be open: {error}")
+
+    def flatten(self, timeout: float = 10.0) -> list[OrderView]:
+        """Close every position that the book knows at the market; only while the kill switch is shut.
+
+        First every order of this client must have ended, within `timeout` seconds: an order that may still fill and
+        its position's closing would make a new position. Contracts for which one is left are not closed; `problems`
+        says which. Orders of other clients are not known to this.
+
+        Returns
+        -------
+        list of OrderView
+            The orders that were sent.
+
+        Raises
+        ------
+        ConfigError : the switch is open, or positions are not told (no policy needs them).
+        """
+        core = self._core
+        if self.switch.check() is None:
+            raise ConfigError("positions are closed only while the kill switch is shut", hint="kill() first")
+        if "positions" not in self.book.told:
+            raise ConfigError("positions are not known here", hint="use FlatOnLoss or MaxPosition, which ask for them")
+        core.wait_until(lambda: not self.left() or core.lost is not None, timeout)
+        with self.book.lock:
+            lines = [line for line in self.book.lines.values() if line.position]
+            held = [(line.account, line.contract, line.position, bool(line.entries)) for line in lines]
+        sent: list[OrderView] = []
+        for account, contract, position, busy in held:
+            name = contract.localSymbol or contract.symbol
+            if busy:
+                self.problems.append(f"{position:g} {name} in {account} is not closed: an order may still fill")
+                continue
+            try:
+                action = "SELL" if position > 0 else "BUY"
+                order = market(action, repr(abs(position)), account=account)
+                sent.append(core.orders.close_out(self._routed(contract), order))
+            except IbwireError as error:
+                self.problems.append(f"{position:g} {name} in {account} is not closed: {error}")
+        return sent
+
+    def _routed(self, contract: Contract) -> Contract:
+        """A contract with a place to trade: positions come without one."""
+        if contract.exchange:
+            return contract
+        reqId = self._core.take_request_id()
+        request = outgoing.ReqContractDetails(reqId, Contract(conId=contract.conId))
+        rows = self._core.ask(request, incoming.ContractData, incoming.ContractDetailsEnd, reqId)
+        if not rows:
+            raise ConfigError(f"no contract has the conId {contract.conId}")
+        found: Contract = rows[0].contractDetails.contract
+        return found
 
     # -- telling the book --------------------------------------------------------------------------------------------
 
@@ -265,6 +335,8 @@ class Risk:
             reqId = core.take_request_id()
             core.send(outgoing.ReqAccountSummary(reqId, "All", _TAGS))
         if "pnl" in needs:
+            self._cursor = core.link.market.cursor()
+            self.switch.on_look = self._look_at_pnl
             for account in core.intake.accounts:
                 reqId = core.take_request_id()
                 self._request_ids[reqId] = account
@@ -286,9 +358,19 @@ class Risk:
             self.book.on_told("positions")
         elif kind is incoming.AccountSummary:
             self.book.on_value(message.account, message.tag, message.value, now_ns)
-        elif kind is incoming.Pnl and message.reqId in self._request_ids:
-            self.book.on_pnl(self._request_ids[message.reqId], message.dailyPnL, now_ns)
-            self.gate.watch(now_ns)
+
+    def _look_at_pnl(self) -> None:
+        # Profit and loss comes down the market ring; what a full ring overwrote comes again within a second or so.
+        cursor, told = self._cursor, False
+        while cursor is not None and (data := bytes(cursor.poll_bytes(_BATCH))):
+            kinds, at = data[_KIND_AT::RECORD_BYTES], -1
+            while (at := kinds.find(_PNL_KIND, at + 1)) >= 0:
+                recv_ns, kind, part, reqId, daily = _PNL.unpack_from(data, at * RECORD_BYTES)
+                if kind == _PNL_KIND and not part and reqId in self._request_ids:
+                    self.book.on_pnl(self._request_ids[reqId], daily, recv_ns)
+                    told = True
+        if told:
+            self.gate.watch(clock.now_ns())
 
     def order_changed(self, view: OrderView) -> None:
         """An order changed; the client's lock is held."""

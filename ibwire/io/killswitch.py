@@ -145,6 +145,10 @@ class KillSwitch:
     ----------
     kill : Kill or None
         Why it is shut; None while it is open.
+    on_look : callable or None
+        Called with every look: what else wants to be looked at from time to time.
+    problem : str
+        What a look raised last; the next one comes all the same.
     """
 
     def __init__(
@@ -155,6 +159,8 @@ class KillSwitch:
     ) -> None:
         self.kill: Kill | None = None
         self.on_kill = on_kill
+        self.on_look: Callable[[], object] | None = None
+        self.problem = ""
         self.directory = directory
         self._places = () if directory is None else (directory, root or directory.parent)
         self._paths = tuple(str(place / FILE_NAME) for place in self._places)
@@ -219,6 +225,8 @@ class KillSwitch:
 
     def look(self) -> None:
         """Look for what others did: a file, a signal. What is found is told once."""
+        if self.on_look is not None:
+            self.on_look()
         signalled = self._signalled
         if signalled is not None:
             self._signalled = None
@@ -272,4 +280,7 @@ class KillSwitch:
 
     def _run(self) -> None:
         while not self._stop.wait(_WATCH_S):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # a switch that no longer looks would be worse than any defect
+                self.problem = f"{type(error).__name__}: {error}"

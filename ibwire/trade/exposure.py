@@ -83,13 +83,14 @@ class Line:
     """
 
     __slots__ = (
-        *("account", "buy", "entries", "gross", "key", "known", "mark", "position", "sell", "sums", "total", "unit"),
-        "worst",
+        *("account", "buy", "contract", "entries", "gross", "key", "known", "mark", "position", "sell", "sums"),
+        *("total", "unit", "worst"),
     )
 
     def __init__(self, account: str, key: Any, sums: Sums, total: Sums) -> None:
         self.account = account
         self.key = key
+        self.contract: Any = None
         self.sums = sums
         self.total = total
         self.position = self.buy = self.sell = self.worst = self.gross = 0.0

@@ -142,6 +142,8 @@ class Book:
             if sums is None:
                 sums = self.accounts[account] = Sums()
             line = self.lines[place] = Line(account, place[1], sums, self.total)
+        if line.contract is None:
+            line.contract = contract
         if line.unit == inf:
             line.set_unit(contract, self.rates)
         return line

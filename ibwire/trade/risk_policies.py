@@ -368,7 +368,7 @@ class DailyLoss:
     """
 
     name = "daily loss"
-    needs = ("pnl",)
+    needs: tuple[str, ...] = ("pnl",)
     flatten = False
 
     def __init__(self, limit: float, max_age_s: float = 60.0) -> None:
@@ -412,6 +412,7 @@ class FlatOnLoss(DailyLoss):
     """
 
     name = "flat on loss"
+    needs = ("pnl", "orders", "positions")
     flatten = True
 
 

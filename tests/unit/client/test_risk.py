@@ -11,9 +11,10 @@ import pytest
 import ibwire
 from ibwire.client.risk import Event
 from ibwire.errors import ConfigError, PacingError, RiskRejected
+from ibwire.io import clock
 from ibwire.io.killswitch import Kill, write_kill
 from ibwire.trade.risk import ALLOW, Cancel, Reject, Verdict
-from ibwire.trade.risk_policies import MaxPosition, MaxQuantity, ReadOnly
+from ibwire.trade.risk_policies import FlatOnLoss, MaxPosition, MaxQuantity, ReadOnly
 from ibwire.types.builders import bracket
 from ibwire.types.constructors import limit, market, stock
 from ibwire.types.outgoing import ExerciseOptions
@@ -181,3 +182,37 @@ def test_past_the_rate_an_order_is_refused_and_nothing_of_it_stays() -> None:
         placed = client.orders.all()
         assert client.risk.book.line(client.accounts[0], aapl).buy == len(placed)
         placed[0].cancel()  # its tokens are its own
+
+
+def test_the_days_loss_kills_and_where_it_was_asked_for_closes() -> None:
+    with connect(policies=[FlatOnLoss(100)]) as client:
+        aapl, core = client.qualify(stock("AAPL")), client._core
+        account = client.accounts[0]
+        assert core.wait_until(lambda: "positions" in client.risk.book.told and account in client.risk.book.pnl, 5)
+        assert client.orders.place(aapl, market("BUY", 7)).wait("done").is_filled
+        resting = client.orders.place(aapl, limit("BUY", 1, 1.0)).wait("live")
+        client.risk.book.on_pnl(account, -100.0, clock.now_ns())
+        client.risk.gate.watch(clock.now_ns())
+        with pytest.raises(RiskRejected):
+            client.orders.place(aapl, limit("BUY", 1, 1.0))
+        assert resting.wait("done").state.name == "CANCELLED"
+        assert core.wait_until(lambda: client.positions()[aapl].size == 0 or bool(client.risk.problems), 10)
+        assert client.risk.problems == []
+        assert client.risk.switch.check() is not None
+
+
+def test_positions_are_closed_only_while_it_is_shut() -> None:
+    with connect(policies=[MaxPosition(10)]) as client, pytest.raises(ConfigError, match="kill"):
+        client.risk.flatten()
+    with pytest.raises(ConfigError, match="threaded"):
+        connect(policies=[FlatOnLoss(1)], mode="inline")
+
+
+def test_inline_a_file_kills_at_the_next_step(tmp_path: Path) -> None:
+    with connect(state_dir=str(tmp_path), mode="inline") as client:
+        aapl = client.qualify(stock("AAPL"))
+        order = client.orders.place(aapl, limit("BUY", 1, 1.0)).wait("live")
+        write_kill(tmp_path, Kill("from outside", "ops"))
+        assert order.wait("done").state.name == "CANCELLED"
+        with pytest.raises(RiskRejected, match="from outside"):
+            client.orders.place(aapl, limit("BUY", 1, 1.0))
