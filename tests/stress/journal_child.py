@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Killer:
 
 def live(operation: str, step: int, port: int, state_dir: str) -> None:
     ib = ibwire.connect("paper", port=port, state_dir=state_dir, fsync="never", max_server_version=176)
-    contract, order = stock("AAPL"), limit("BUY", 10, 100.0)
+    contract, order = replace(stock("AAPL"), conId=265598), limit("BUY", 10, 100.0)
     handle = None if operation == "place" else ib.orders.place(contract, order)
     killer = Killer(step)
     sys.setprofile(killer)
@@ -62,7 +63,7 @@ def warm() -> None:
 
     tables(176, True)
     codec = Codec(176, Role.CLIENT)
-    codec.encode(outgoing.PlaceOrder(1, stock("AAPL"), limit("BUY", 1, 1.0)))
+    codec.encode(outgoing.PlaceOrder(1, replace(stock("AAPL"), conId=265598), limit("BUY", 1, 1.0)))
     if impl.NAME == "compiled":
         impl.reader_module()
 
