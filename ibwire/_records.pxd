@@ -249,7 +249,7 @@ cdef struct OrderStatusRecord:
     double filled    # 72
     double remaining    # 80
     double price    # 88: limit price, execution price or commission
-    double avg_price    # 96
+    double avg_price    # 96: of an open order: its stop price or trail
     double last_price    # 104
     TextRef status    # 112
     TextRef text    # 120: whyHeld, error text, execution id
@@ -258,10 +258,13 @@ cdef struct OrderStatusRecord:
     TextRef orderRef    # 144
     TextRef account    # 152
     TextRef symbol    # 160
-    int8_t quantity_digits    # 168
-    int8_t filled_digits    # 169
-    int8_t remaining_digits    # 170
-    uint8_t _pad[21]    # 171, to 192 bytes
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
 
 
 cdef struct OpenOrderRecord:
@@ -281,7 +284,7 @@ cdef struct OpenOrderRecord:
     double filled    # 72
     double remaining    # 80
     double price    # 88: limit price, execution price or commission
-    double avg_price    # 96
+    double avg_price    # 96: of an open order: its stop price or trail
     double last_price    # 104
     TextRef status    # 112
     TextRef text    # 120: whyHeld, error text, execution id
@@ -290,10 +293,13 @@ cdef struct OpenOrderRecord:
     TextRef orderRef    # 144
     TextRef account    # 152
     TextRef symbol    # 160
-    int8_t quantity_digits    # 168
-    int8_t filled_digits    # 169
-    int8_t remaining_digits    # 170
-    uint8_t _pad[21]    # 171, to 192 bytes
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
 
 
 cdef struct ExecutionRecord:
@@ -313,7 +319,7 @@ cdef struct ExecutionRecord:
     double filled    # 72
     double remaining    # 80
     double price    # 88: limit price, execution price or commission
-    double avg_price    # 96
+    double avg_price    # 96: of an open order: its stop price or trail
     double last_price    # 104
     TextRef status    # 112
     TextRef text    # 120: whyHeld, error text, execution id
@@ -322,10 +328,153 @@ cdef struct ExecutionRecord:
     TextRef orderRef    # 144
     TextRef account    # 152
     TextRef symbol    # 160
-    int8_t quantity_digits    # 168
-    int8_t filled_digits    # 169
-    int8_t remaining_digits    # 170
-    uint8_t _pad[21]    # 171, to 192 bytes
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
+
+
+cdef struct CompletedOrderRecord:
+    uint64_t seq    # 0
+    int64_t recv_ns    # 8
+    uint8_t kind    # 16: message id
+    uint8_t part    # 17
+    uint16_t flags    # 18
+    int32_t code    # 20: error code
+    uint32_t payload_bytes    # 24: length of the raw payload after this header
+    uint32_t body    # 28: where the fields begin in the payload
+    int64_t orderId    # 32
+    int64_t permId    # 40
+    int64_t clientId    # 48
+    int64_t parentId    # 56
+    double quantity    # 64
+    double filled    # 72
+    double remaining    # 80
+    double price    # 88: limit price, execution price or commission
+    double avg_price    # 96: of an open order: its stop price or trail
+    double last_price    # 104
+    TextRef status    # 112
+    TextRef text    # 120: whyHeld, error text, execution id
+    TextRef execId    # 128
+    TextRef side    # 136
+    TextRef orderRef    # 144
+    TextRef account    # 152
+    TextRef symbol    # 160
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
+
+
+cdef struct OrderBoundRecord:
+    uint64_t seq    # 0
+    int64_t recv_ns    # 8
+    uint8_t kind    # 16: message id
+    uint8_t part    # 17
+    uint16_t flags    # 18
+    int32_t code    # 20: error code
+    uint32_t payload_bytes    # 24: length of the raw payload after this header
+    uint32_t body    # 28: where the fields begin in the payload
+    int64_t orderId    # 32
+    int64_t permId    # 40
+    int64_t clientId    # 48
+    int64_t parentId    # 56
+    double quantity    # 64
+    double filled    # 72
+    double remaining    # 80
+    double price    # 88: limit price, execution price or commission
+    double avg_price    # 96: of an open order: its stop price or trail
+    double last_price    # 104
+    TextRef status    # 112
+    TextRef text    # 120: whyHeld, error text, execution id
+    TextRef execId    # 128
+    TextRef side    # 136
+    TextRef orderRef    # 144
+    TextRef account    # 152
+    TextRef symbol    # 160
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
+
+
+cdef struct OpenOrderEndRecord:
+    uint64_t seq    # 0
+    int64_t recv_ns    # 8
+    uint8_t kind    # 16: message id
+    uint8_t part    # 17
+    uint16_t flags    # 18
+    int32_t code    # 20: error code
+    uint32_t payload_bytes    # 24: length of the raw payload after this header
+    uint32_t body    # 28: where the fields begin in the payload
+    int64_t orderId    # 32
+    int64_t permId    # 40
+    int64_t clientId    # 48
+    int64_t parentId    # 56
+    double quantity    # 64
+    double filled    # 72
+    double remaining    # 80
+    double price    # 88: limit price, execution price or commission
+    double avg_price    # 96: of an open order: its stop price or trail
+    double last_price    # 104
+    TextRef status    # 112
+    TextRef text    # 120: whyHeld, error text, execution id
+    TextRef execId    # 128
+    TextRef side    # 136
+    TextRef orderRef    # 144
+    TextRef account    # 152
+    TextRef symbol    # 160
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
+
+
+cdef struct CompletedOrdersEndRecord:
+    uint64_t seq    # 0
+    int64_t recv_ns    # 8
+    uint8_t kind    # 16: message id
+    uint8_t part    # 17
+    uint16_t flags    # 18
+    int32_t code    # 20: error code
+    uint32_t payload_bytes    # 24: length of the raw payload after this header
+    uint32_t body    # 28: where the fields begin in the payload
+    int64_t orderId    # 32
+    int64_t permId    # 40
+    int64_t clientId    # 48
+    int64_t parentId    # 56
+    double quantity    # 64
+    double filled    # 72
+    double remaining    # 80
+    double price    # 88: limit price, execution price or commission
+    double avg_price    # 96: of an open order: its stop price or trail
+    double last_price    # 104
+    TextRef status    # 112
+    TextRef text    # 120: whyHeld, error text, execution id
+    TextRef execId    # 128
+    TextRef side    # 136
+    TextRef orderRef    # 144
+    TextRef account    # 152
+    TextRef symbol    # 160
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
 
 
 cdef struct CommissionRecord:
@@ -345,7 +494,7 @@ cdef struct CommissionRecord:
     double filled    # 72
     double remaining    # 80
     double price    # 88: limit price, execution price or commission
-    double avg_price    # 96
+    double avg_price    # 96: of an open order: its stop price or trail
     double last_price    # 104
     TextRef status    # 112
     TextRef text    # 120: whyHeld, error text, execution id
@@ -354,10 +503,13 @@ cdef struct CommissionRecord:
     TextRef orderRef    # 144
     TextRef account    # 152
     TextRef symbol    # 160
-    int8_t quantity_digits    # 168
-    int8_t filled_digits    # 169
-    int8_t remaining_digits    # 170
-    uint8_t _pad[21]    # 171, to 192 bytes
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
 
 
 cdef struct ErrorRecord:
@@ -377,7 +529,7 @@ cdef struct ErrorRecord:
     double filled    # 72
     double remaining    # 80
     double price    # 88: limit price, execution price or commission
-    double avg_price    # 96
+    double avg_price    # 96: of an open order: its stop price or trail
     double last_price    # 104
     TextRef status    # 112
     TextRef text    # 120: whyHeld, error text, execution id
@@ -386,10 +538,13 @@ cdef struct ErrorRecord:
     TextRef orderRef    # 144
     TextRef account    # 152
     TextRef symbol    # 160
-    int8_t quantity_digits    # 168
-    int8_t filled_digits    # 169
-    int8_t remaining_digits    # 170
-    uint8_t _pad[21]    # 171, to 192 bytes
+    TextRef secType    # 168
+    TextRef group    # 176: faGroup: the order is divided among accounts
+    int8_t quantity_digits    # 184
+    int8_t filled_digits    # 185
+    int8_t remaining_digits    # 186
+    uint8_t whatIf    # 187
+    int32_t conId    # 188
 
 
 cdef struct QuoteRow:
@@ -445,4 +600,20 @@ cdef struct OrderRow:
     uint32_t commissions    # 160: commission reports so far
     uint32_t errors    # 164: errors so far
     char status[24]    # 168: the gateway's text, as it came
-    uint8_t _pad[64]    # 192, to 256 bytes
+    uint8_t order_state    # 192: State: our own conclusion
+    uint8_t risk    # 193: Risk: what the state means for exposure
+    uint8_t certain    # 194: the last State that was not uncertain
+    uint8_t pending_modifies    # 195: modifies that are not answered
+    uint32_t memory    # 196: Flag: what the order remembers
+    int64_t due_ns    # 200: when an answer is overdue, monotonic; 0: none is awaited
+    double total_filled    # 208: executed quantity; a status that names more counts until executions come
+    double confirmed_filled    # 216: quantity that executions prove
+    int8_t total_filled_digits    # 224
+    int8_t confirmed_filled_digits    # 225
+    int8_t fees_digits    # 226
+    uint8_t currency_len    # 227
+    int32_t refusal_code    # 228: code that refused the order; 0: none
+    double fees    # 232: so far; NaN: none came, or in several currencies
+    char currency[4]    # 240: of the fees
+    uint32_t corrections    # 244: executions that replaced another
+    double notional    # 248: quantity times price of the executions

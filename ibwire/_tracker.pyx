@@ -1,23 +1,26 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The order table: one row for each order, kept by the producer from the entries of the order ring.
+"""The order table and the order state machine, stepped by the producer with each publication, without the GIL.
 
-This is what the wire said last; what an order's state is, is decided elsewhere. It knows shapes, not messages: which
-kinds count, which numbers go where, and the status texts come in as plain data (``spec/tables.py``).
+Two inputs decide what an order's state is: the entries of the order ring, and commands (what we place, cancel and ask,
+the link, time). It knows shapes, not messages: which kinds count, which numbers go where, the status texts and the
+tables of the machine come in as plain data (``spec/tables.py``). docs/orders/machine.md has the steps; twin:
+``trade/orders.py``.
 
-Whose row an entry is. By permId where a row has it; else by (client id, order id); an order without order id (one that
+Whose row an entry is. By permId where an order has it; else by (client id, order id); an order without order id (one that
 was typed in by hand) by permId alone. Ids sent as zeros make no new order. Another permId under a known (client id,
 order id) is another order: it gets a row under its permId, and both are flagged.
 """
 
 cimport cython
 from libc.math cimport NAN
-from libc.stdint cimport INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport INT64_MAX, INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from ibwire._records cimport OrderRow
 from ibwire._ring cimport (
     Counters,
+    HotPage,
     LogRing,
     Place,
     Region,
@@ -33,6 +36,7 @@ from ibwire._ring cimport (
     ibw_load_acquire,
     ibw_load_relaxed,
     ibw_put_words,
+    ibw_replace_release,
     ibw_store_relaxed,
     row_begin,
     row_end,
@@ -43,6 +47,7 @@ cdef enum:                 # spec/records
     CONFLICT = 2
     STATUS_CUT = 4
     UNSURE = 8
+    INEXACT = 16
     STATUS_UNKNOWN = 255   # spec/tables
     STATUS_BYTES = 24
     MOST_MOVES = 12
@@ -54,10 +59,10 @@ cdef enum:                 # spec/tables Role
     EXECUTION = 2
     COMMISSION = 3
     ERROR = 4
-
-cdef enum:                 # commands
-    ADD = 1
-    REMOVE = 2
+    COMPLETED = 5
+    BOUND = 6
+    OPEN_END = 7
+    COMPLETED_END = 8
 
 cdef struct Move:
     uint16_t source
@@ -77,176 +82,39 @@ cdef struct StatusText:
     uint8_t code
     char[24] text
 
-cdef struct Link:          # permId or execution id -> row
-    uint64_t a
-    uint64_t b             # both zero: free
-    int64_t key
-    int64_t key2
 
-
-cdef class OrderTable(Table):
-    """The latest of each order, as the gateway told it.
-
-    Parameters
-    ----------
-    region : the session's, or one that was attached. Rows stand in it where it has room for them, and are fixed in
-        number (``is_full`` then says that new orders must wait); else in memory of the table's own, which grows.
-    capacity : rows at first, in memory of its own; a power of two.
-    """
-
-    def __cinit__(self, Region region not None, uint64_t capacity=256):
-        self.used_at, self.refused_at = &region.counts.orders_used, &region.counts.orders_refused
-        at = region.head.orders_at
-        self.settle(region, at, region.head.orders_capacity if at else capacity, sizeof(OrderRow))
-
-    @property
-    def unkeyed(self):
-        """Entries that named no order."""
-        return ibw_load_relaxed(&self.region.counts.orders_unkeyed)
-
-    @property
-    def undecodable(self):
-        """Entries that could not be decoded: what they said is in no row."""
-        return ibw_load_relaxed(&self.region.counts.orders_undecodable)
-
-    def add(self, int64_t clientId, int64_t orderId):
-        """Make the row of an order that is about to be sent, so that errors find it. Any thread of the owner."""
-        self.push(ADD, clientId, orderId)
-
-    def remove(self, int64_t clientId, int64_t orderId):
-        """Forget an order; what comes late for it is dropped. Any thread of the owner."""
-        self.push(REMOVE, clientId, orderId)
-
-    def read(self, int64_t clientId, int64_t orderId):
-        """One order at one moment, or None when nothing is known of it.
-
-        Raises
-        ------
-        SessionLost : its writer died, or has stood still for long, in the middle of it. ForkedClient
-        """
-        cdef OrderRow row
-        found = self.read_bytes(clientId, orderId)
-        if found is None:
-            return None
-        memcpy(&row, <const char *>(<bytes>found), sizeof(OrderRow))
-        return values_of(&row)
-
-    def find_perm(self, int64_t permId):
-        """The order of that permId, or None. Looks at every row.
-
-        Raises
-        ------
-        As :meth:`read`.
-        """
-        cdef TableBlock *block = <TableBlock *>ibw_load_acquire(<uint64_t *>&self.block)
-        cdef OrderRow *row
-        cdef uint64_t n
-        if not permId:
-            return None
-        for n in range(block.slots):
-            row = <OrderRow *>(block.rows + n * sizeof(OrderRow))
-            if ibw_load32_acquire(&row.state) == ROW_USED and <int64_t>ibw_load_relaxed(<uint64_t *>&row.permId) == permId:
-                found = self.read(<int64_t>ibw_load_relaxed(<uint64_t *>&row.key),
-                                  <int64_t>ibw_load_relaxed(<uint64_t *>&row.key2))
-                if found is not None and found.permId == permId:
-                    return found
-        return None
+include "_tracker_table.pxi"
+include "_tracker_book.pxi"
+include "_tracker_machine.pxi"
 
 
 @cython.final
-cdef class OrderValues:
-    """One order as it was at one moment: what the gateway said last. NaN: never said. Times are monotonic, ns."""
-
-    cdef readonly object clientId      # None: only the permId is known
-    cdef readonly int64_t orderId
-    cdef readonly int64_t permId
-    cdef readonly int64_t parentId
-    cdef readonly str status
-    cdef readonly int status_code
-    cdef readonly double quantity
-    cdef readonly double filled
-    cdef readonly double remaining
-    cdef readonly double avg_price
-    cdef readonly double last_price
-    cdef readonly double limit_price
-    cdef readonly double executed
-    cdef readonly int quantity_digits
-    cdef readonly int filled_digits
-    cdef readonly int remaining_digits
-    cdef readonly int32_t error_code
-    cdef readonly uint64_t error_seq
-    cdef readonly uint64_t status_seq
-    cdef readonly uint64_t seq
-    cdef readonly int64_t recv_ns
-    cdef readonly uint32_t flags
-    cdef readonly uint32_t statuses
-    cdef readonly uint32_t opens
-    cdef readonly uint32_t executions
-    cdef readonly uint32_t commissions
-    cdef readonly uint32_t errors
-
-    def __repr__(self):
-        return (f"OrderValues(clientId={self.clientId}, orderId={self.orderId}, permId={self.permId}, "
-                f"status={self.status!r}, filled={self.filled:g}, remaining={self.remaining:g}, seq={self.seq})")
-
-
-cdef OrderValues values_of(const OrderRow *row):
-    cdef OrderValues o = OrderValues.__new__(OrderValues)
-    cdef bint by_perm = row.key == INT64_MIN
-    o.clientId = None if by_perm else row.key
-    o.orderId = 0 if by_perm else row.key2
-    o.permId, o.parentId = row.permId, row.parentId
-    o.status = (<bytes>row.status[:row.status_len]).decode("utf-8", "replace")
-    o.status_code, o.error_code = row.status_code, row.error_code
-    o.quantity, o.filled, o.remaining, o.executed = row.quantity, row.filled, row.remaining, row.executed
-    o.avg_price, o.last_price, o.limit_price = row.avg_price, row.last_price, row.limit_price
-    o.quantity_digits, o.filled_digits = row.quantity_digits, row.filled_digits
-    o.remaining_digits = row.remaining_digits
-    o.error_seq, o.status_seq, o.seq, o.recv_ns, o.flags = row.error_seq, row.status_seq, row.seq, row.recv_ns, row.flags
-    o.statuses, o.opens, o.executions = row.statuses, row.opens, row.executions
-    o.commissions, o.errors = row.commissions, row.errors
-    return o
-
-
-@cython.final
-@cython.no_gc_clear
-cdef class Tracker(Stepper):
-    """Keeps an order table up to date with the order ring, at each publication.
+cdef class Tracker(Machine):
+    """The machine with its inputs: entries, one by one, and the commands of its table.
 
     Parameters
     ----------
-    orders : the order ring; it is read from the oldest entry that it still holds.
+    table : shows what it concludes, and has the commands.
     client_id : ours; errors name orders of this client.
-    plan, statuses, places : of ``spec/tables.py``, :func:`order_plan`.
+    plan, statuses, places : of ``spec/tables.py``, :func:`order_plan`. machine : :func:`machine_plan`.
+
+    Notes
+    -----
+    One thread. With an order ring it is a :class:`RingTracker` that feeds it; without one, :meth:`take` does.
     """
 
-    cdef OrderTable table
-    cdef Place place
-    cdef Counters *counts
-    cdef int64_t client_id
     cdef Kind[256] kinds
     cdef StatusText[32] statuses
     cdef int status_count
-    cdef uint32_t need             # bytes that a header must have
-    cdef uint32_t order_at
-    cdef uint32_t perm_at
-    cdef uint32_t client_at
-    cdef uint32_t code_at
-    cdef uint32_t status_at
-    cdef uint32_t exec_at
-    cdef Link *links
-    cdef uint64_t link_slots
-    cdef uint64_t link_count
 
-    def __cinit__(self, OrderTable table not None, LogRing orders not None, int64_t client_id, list plan not None,
-                  list statuses not None, tuple places not None):
+    def __init__(self, OrderTable table not None, int64_t client_id, list plan not None, list statuses not None,
+                 tuple places not None, tuple machine not None):
         cdef int i
         cdef Kind *kind
         if not table.writes:
             raise ValueError("an attached order table is only read")
         self.table, self.client_id, self.counts = table, client_id, table.region.counts
-        self.place = Place()
-        self.place.settle(orders, True)
+        check_places(places)
         for i in range(256):
             self.kinds[i].role = -1
         for number, role, moves in plan:
@@ -255,109 +123,129 @@ cdef class Tracker(Stepper):
             if len(moves) > MOST_MOVES:
                 raise ValueError(f"more than {MOST_MOVES} moves")
             for i, (source, column, is_double, group, digits_source, digits_column) in enumerate(moves):
-                if column + 8 > sizeof(OrderRow) or group > 15:
+                if column + 8 > sizeof(OrderRow) or group > 15 or source + 8 > sizeof(Entry):
                     raise ValueError(f"a move to {column} in group {group}")
                 kind.moves[i].source, kind.moves[i].column = source, column
                 kind.moves[i].is_double, kind.moves[i].group = is_double, group
                 kind.moves[i].digits_source, kind.moves[i].digits_column = digits_source, digits_column
-                self.need = max(self.need, source + 8, digits_source + 1)
         if len(statuses) > MOST_STATUSES or any(len(text) > STATUS_BYTES for text, _ in statuses):
             raise ValueError("too many status texts, or too long ones")
         for i, (text, code) in enumerate(statuses):
             self.statuses[i].length, self.statuses[i].code = len(text), code
             memcpy(self.statuses[i].text, <const char *>(<bytes>text), len(text))
         self.status_count = len(statuses)
-        self.order_at, self.perm_at, self.client_at, self.code_at, self.status_at, self.exec_at = places
-        self.need = max(self.need, max(places) + 8)
-        self.link_slots = 1024
-        self.links = <Link *>calloc(self.link_slots, sizeof(Link))
-        if self.links is NULL:
-            raise MemoryError()
+        self.load(machine)
 
-    def __dealloc__(self):
-        if self.place is not None:
-            self.place.vacate()
-        free(self.links)
+    def take(self, const uint8_t[::1] header not None, const uint8_t[::1] payload not None):
+        """Take one entry, as it stands in the order ring; rows show it after :meth:`settle_rows`. The owner thread."""
+        cdef const uint8_t *body = b""
+        if header.shape[0] < 32:
+            raise ValueError("a header has at least 32 bytes")
+        if payload.shape[0]:
+            body = &payload[0]
+        if (<const Entry *>&header[0]).payload_bytes > <uint64_t>payload.shape[0]:
+            raise ValueError("the payload is shorter than its header says")
+        self.entry(&header[0], <uint32_t>header.shape[0], body)
 
-    cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
-        cdef uint64_t ready, end
-        cdef const uint8_t *at
-        if ibw_load_relaxed(<uint64_t *>&self.table.commands):
-            self.obey()
-        while True:
-            ready = self.place.look()
-            if not ready:
-                break
-            end = self.place.at + ready
-            while self.place.at < end:
-                at = data_of(self.place.segment) + self.place.at
-                self.entry(at + 8, (<const uint32_t *>(at + 4))[0])
-                self.place.at += (<const uint32_t *>at)[0]
-        self.place.leave()
+    def settle_rows(self):
+        """Obey what was commanded, and bring the rows up to date. The owner thread."""
+        self.obey_all()
+        self.show_all()
 
-    cdef void entry(self, const uint8_t *head, uint32_t nhead) noexcept nogil:
-        cdef const uint8_t *payload = head + nhead
+    def orders_held(self):
+        """How many orders there are, also those that no row shows. The owner thread."""
+        cdef uint32_t i
+        return sum(1 for i in range(self.count) if self.orders[i].alias < 0 and not self.orders[i].is_gone)
+
+    def exec_ids(self, int64_t clientId, int64_t orderId):
+        """The latest revision of each execution of an order, by its id; client -1: by permId. The owner thread."""
+        cdef Order *order
+        cdef Fill *fill
+        cdef int32_t at
+        found = []
+        order = self.lookup(BY_PERM, <uint64_t>orderId, 0) if clientId == -1 else self.lookup(
+            BY_KEY, <uint64_t>clientId, <uint64_t>orderId)
+        at = order.first_fill if order is not NULL else -1
+        while at >= 0:
+            fill = &self.fills[at]
+            found.append((<bytes>fill.text[:fill.text_bytes]).decode("utf-8", "replace"))
+            at = fill.next
+        return found[::-1]
+
+    cdef void obey_all(self) noexcept nogil:
+        cdef TableCommand *command
+        cdef TableCommand *following
+        if not ibw_load_relaxed(<uint64_t *>&self.table.commands):
+            return
+        command = self.table.taken()
+        while command is not NULL:
+            following = command.next
+            self.obey(<const OrderCommand *>command)
+            free(command)
+            command = following
+
+    cdef void entry(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload) noexcept nogil:
+        cdef const Entry *entry = <const Entry *>head
         cdef Kind *kind
-        cdef OrderRow *row = NULL
-        cdef Link *link
-        cdef uint64_t[2] name
-        if (<const uint16_t *>(head + 18))[0] & UNDECODABLE or nhead < self.need:
+        cdef Order *order = NULL
+        cdef int role, status = -1
+        if entry.recv_ns > self.latest_ns:
+            self.latest_ns = entry.recv_ns
+        if entry.flags & UNDECODABLE or nhead < sizeof(Entry):
             ibw_store_relaxed(&self.counts.orders_undecodable, self.counts.orders_undecodable + 1)
-            self.doubt()
+            self.on_undecodable(0, False, entry.recv_ns)
             return
-        kind = &self.kinds[head[16]]
-        if kind.role < 0:
+        kind = &self.kinds[entry.kind]
+        role = kind.role
+        if role < 0:
             return
-        if kind.role == ERROR:
-            row = self.row_at(self.client_id, word(head, self.order_at))
-        elif kind.role == COMMISSION or kind.role == EXECUTION:
-            hash_of(head, payload, self.exec_at, name)
-            link = self.linked(name[0], name[1])
-            if kind.role == COMMISSION:
-                if link is NULL:
-                    ibw_store_relaxed(&self.counts.orders_unkeyed, self.counts.orders_unkeyed + 1)
-                else:
-                    row = self.row_at(link.key, link.key2)
-            elif link is NULL:  # otherwise told before, as the answer to a request tells all of them again
-                row = self.locate(head)
-                if row is not NULL:
-                    self.put_link(name[0], name[1], row.key, row.key2)
-        else:
-            row = self.locate(head)
-        if row is not NULL:
-            self.write(row, kind, head, payload)
+        if role == STATUS or role == OPEN or role == COMPLETED:
+            status = self.status_of(entry, payload)
+        if role == STATUS:
+            order = self.on_status(entry, payload, status)
+        elif role == OPEN:
+            order = self.on_open(entry, payload, status)
+        elif role == EXECUTION:
+            order = self.on_execution(entry, payload)
+        elif role == COMMISSION:
+            order = self.on_commission(entry, payload)
+        elif role == ERROR:
+            order = self.on_error(entry, payload)
+        elif role == COMPLETED:
+            order = self.on_completed(entry, payload, status)
+        elif role == BOUND:
+            order = self.find(entry, payload, False)
+        elif role == OPEN_END:
+            self.end_snapshot(entry.recv_ns, True)
+        elif self.looking:
+            self.looking = False
+            if self.unread == self.unread_then:
+                self.looked_up(entry.recv_ns)
+        if order is not NULL:
+            self.facts(order, kind, entry, payload, status)
+        if self.short_of_memory:               # something that was said is kept nowhere
+            self.short_of_memory = False
+            self.on_undecodable(0, False, entry.recv_ns)
 
-    cdef void write(self, OrderRow *row, const Kind *kind, const uint8_t *head, const uint8_t *payload) noexcept nogil:
-        cdef OrderRow fresh
-        cdef int64_t perm = word(head, self.perm_at)
-        memcpy(&fresh, row, sizeof(OrderRow))
-        fresh.seq = (<const uint64_t *>head)[0]
-        fresh.recv_ns = (<const int64_t *>(head + 8))[0]
-        self.move(&fresh, kind, head)
+    # -- what the gateway said last
+
+    cdef void facts(self, Order *order, const Kind *kind, const Entry *entry, const uint8_t *payload, int status) noexcept nogil:
+        cdef OrderRow *row = &order.row
+        row.seq, row.recv_ns = entry.seq, entry.recv_ns
+        self.move_numbers(row, kind, <const uint8_t *>entry)
         if kind.role == ERROR:
-            fresh.errors += 1
-            fresh.error_code, fresh.error_seq = (<const int32_t *>(head + self.code_at))[0], fresh.seq
-        elif kind.role == COMMISSION:
-            fresh.commissions += 1
-        else:
+            row.errors += 1
+            row.error_code, row.error_seq = entry.code, entry.seq
+        elif kind.role == STATUS or kind.role == OPEN or kind.role == COMPLETED:
             if kind.role == STATUS:
-                fresh.statuses += 1
+                row.statuses += 1
             elif kind.role == OPEN:
-                fresh.opens += 1
-            else:
-                fresh.executions += 1
-            if kind.role != EXECUTION:
-                fresh.flags &= ~<uint32_t>UNSURE
-                self.status(&fresh, head, payload)
-            if perm != INT64_MIN and perm and not fresh.permId:
-                fresh.permId = perm
-                self.put_link(<uint64_t>perm, ~<uint64_t>0, fresh.key, fresh.key2)
-        if not row.lock & 1:  # a new row is still open
-            row_begin(<RowHead *>row)
-        ibw_put_words(<uint64_t *>row + 1, <uint64_t *>&fresh + 1, (sizeof(OrderRow) >> 3) - 1)
-        row_end(<RowHead *>row)
+                row.opens += 1
+            row.flags &= ~<uint32_t>UNSURE
+            if status >= 0:
+                self.keep_status(row, entry, payload, status)
 
-    cdef void move(self, OrderRow *fresh, const Kind *kind, const uint8_t *head) noexcept nogil:
+    cdef void move_numbers(self, OrderRow *fresh, const Kind *kind, const uint8_t *head) noexcept nogil:
         cdef const Move *move
         cdef uint32_t told = 1     # a bit for each group that says something
         cdef int i
@@ -372,182 +260,96 @@ cdef class Tracker(Stepper):
                 if move.digits_source >= 0:
                     (<uint8_t *>fresh)[move.digits_column] = head[move.digits_source]
 
-    cdef void status(self, OrderRow *fresh, const uint8_t *head, const uint8_t *payload) noexcept nogil:
-        cdef uint32_t start = (<const uint32_t *>(head + self.status_at))[0]
-        cdef uint32_t length = (<const uint32_t *>(head + self.status_at + 4))[0]
-        cdef uint32_t whole = (<const uint32_t *>(head + 24))[0]
+    cdef int status_of(self, const Entry *entry, const uint8_t *payload) noexcept nogil:
+        # The event of its status text; -1: it has none.
         cdef int i
-        if not length or start > whole or length > whole - start:
-            return
-        fresh.status_seq = fresh.seq
-        fresh.status_code = STATUS_UNKNOWN
+        cdef uint32_t length = entry.status.length
+        if not has_text(&entry.status, entry):
+            return -1
         for i in range(self.status_count):
-            if self.statuses[i].length == length and not memcmp(self.statuses[i].text, payload + start, length):
-                fresh.status_code = self.statuses[i].code
-        fresh.flags &= ~<uint32_t>STATUS_CUT
+            if self.statuses[i].length == length and not memcmp(self.statuses[i].text, payload + entry.status.offset, length):
+                return i
+        return OTHER_STATUS
+
+    cdef void keep_status(self, OrderRow *row, const Entry *entry, const uint8_t *payload, int status) noexcept nogil:
+        cdef uint32_t length = entry.status.length
+        row.status_seq = entry.seq
+        row.status_code = self.statuses[status].code if status < self.status_count else STATUS_UNKNOWN
+        row.flags &= ~<uint32_t>STATUS_CUT
         if length > STATUS_BYTES:
-            fresh.flags |= STATUS_CUT
+            row.flags |= STATUS_CUT
             length = STATUS_BYTES
-        memset(fresh.status, 0, STATUS_BYTES)
-        memcpy(fresh.status, payload + start, length)
-        fresh.status_len = <uint8_t>length
+        memset(row.status, 0, STATUS_BYTES)
+        memcpy(row.status, payload + entry.status.offset, length)
+        row.status_len = <uint8_t>length
 
-    cdef void flag(self, OrderRow *row, uint32_t flags) noexcept nogil:
-        cdef uint64_t word = <uint64_t>row.state | <uint64_t>(row.flags | flags) << 32
-        cdef bint is_open = row.lock & 1
-        if not is_open:
-            row_begin(<RowHead *>row)
-        ibw_store_relaxed(<uint64_t *>&row.state, word)
-        if not is_open:
-            row_end(<RowHead *>row)
 
-    cdef void doubt(self) noexcept nogil:
-        # Something was said that nobody could read: any row may be behind.
-        cdef TableBlock *block = self.table.block
-        cdef uint64_t n
-        cdef OrderRow *row
-        for n in range(block.slots):
-            row = <OrderRow *>(block.rows + n * sizeof(OrderRow))
-            if row.state == ROW_USED:
-                self.flag(row, UNSURE)
+@cython.final
+@cython.no_gc_clear
+cdef class RingTracker(Stepper):
+    """Feeds a tracker with the order ring, at each publication.
 
-    # -- whose row
+    Parameters
+    ----------
+    tracker : its table is in the ring's region. orders : it is read from the oldest entry that it still holds.
+    """
 
-    cdef OrderRow *row_at(self, int64_t key, int64_t key2) noexcept nogil:
-        cdef RowHead *row = self.table.find(key, key2)
-        return <OrderRow *>row if row is not NULL and row.state == ROW_USED else NULL
+    cdef Tracker tracker
+    cdef Place place
+    cdef HotPage *hot
 
-    cdef OrderRow *make(self, int64_t key, int64_t key2) noexcept nogil:
-        # A new row, still open; NULL: no room, or it was removed.
-        cdef RowHead *head = self.table.find(key, key2)
-        cdef OrderRow *row
-        if head is not NULL:
-            return NULL
-        head = self.table.insert(key, key2)
-        if head is NULL:
-            return NULL
-        row = <OrderRow *>head
-        row.quantity = row.filled = row.remaining = row.executed = NAN
-        row.avg_price = row.last_price = row.limit_price = NAN
-        row.quantity_digits = row.filled_digits = row.remaining_digits = -1
-        return row
+    def __cinit__(self, Tracker tracker not None, LogRing orders not None):
+        self.tracker, self.hot = tracker, tracker.table.region.hot
+        self.place = Place()
+        self.place.settle(orders, True)
 
-    cdef OrderRow *locate(self, const uint8_t *head) noexcept nogil:
-        cdef int64_t order = word(head, self.order_at)
-        cdef int64_t perm = word(head, self.perm_at)
-        cdef int64_t client = word(head, self.client_at)
-        cdef OrderRow *row = NULL
-        cdef OrderRow *keyed = NULL
-        cdef Link *link
-        if perm == INT64_MIN:
-            perm = 0
-        if order == INT64_MIN or client == INT64_MIN:
-            order = 0
-        if perm:
-            link = self.linked(<uint64_t>perm, ~<uint64_t>0)
-            if link is not NULL:
-                row = self.row_at(link.key, link.key2)
-        if order:
-            keyed = self.row_at(client, order)
-            if keyed is NULL and not client and not perm:  # ids sent as zeros make no new order
-                keyed = self.row_at(self.client_id, order)
-        if row is not NULL and keyed is not NULL and row is not keyed:
-            if keyed.permId:
-                return row  # two orders of one order id, which are both known
-            if row.key == INT64_MIN:  # what was known by its permId alone is this order
-                self.table.drop(<RowHead *>row)
-            self.put_link(<uint64_t>perm, ~<uint64_t>0, keyed.key, keyed.key2)
-            return keyed
-        if row is not NULL:
-            return self.renamed(row, client, order) if row.key == INT64_MIN and order else row
-        if keyed is not NULL and perm and keyed.permId and keyed.permId != perm:
-            self.flag(keyed, CONFLICT)
-            row = self.make(INT64_MIN, perm)  # found by its permId from now on, like any
-            if row is not NULL:
-                row.flags = CONFLICT
-            return row
-        if keyed is not NULL:
-            return keyed
-        if order:
-            return self.make(client, order)
-        if perm:
-            return self.make(INT64_MIN, perm)
-        ibw_store_relaxed(&self.counts.orders_unkeyed, self.counts.orders_unkeyed + 1)
-        return NULL
+    def __dealloc__(self):
+        if self.place is not None:
+            self.place.vacate()
 
-    cdef OrderRow *renamed(self, OrderRow *row, int64_t client, int64_t order) noexcept nogil:
-        # The order known by its permId alone has an order id now: a row of that name with the same content.
-        cdef OrderRow held
-        cdef OrderRow *to
-        if row.flags & CONFLICT:
-            return row
-        memcpy(&held, row, sizeof(OrderRow))
-        to = self.make(client, order)  # may move the rows
-        if to is NULL:
-            return self.row_at(held.key, held.key2)
-        memcpy(<uint8_t *>to + sizeof(RowHead), <uint8_t *>&held + sizeof(RowHead), sizeof(OrderRow) - sizeof(RowHead))
-        to.flags = held.flags
-        self.put_link(<uint64_t>held.permId, ~<uint64_t>0, client, order)
-        row = self.row_at(held.key, held.key2)
-        if row is not NULL:
-            self.table.drop(<RowHead *>row)
-        return to
+    cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
+        cdef uint64_t ready, end
+        cdef const uint8_t *at
+        cdef int64_t now_ns
+        self.tracker.obey_all()
+        while True:
+            ready = self.place.look()
+            if not ready:
+                break
+            end = self.place.at + ready
+            while self.place.at < end:
+                at = data_of(self.place.segment) + self.place.at
+                self.tracker.entry(at + 8, (<const uint32_t *>(at + 4))[0], at + 8 + (<const uint32_t *>(at + 4))[0])
+                self.place.at += (<const uint32_t *>at)[0]
+        self.place.leave()
+        if self.tracker.next_due_ns:
+            now_ns = <int64_t>ibw_load_relaxed(&self.hot.receive_ns)
+            self.tracker.check_deadlines(now_ns if now_ns > self.tracker.latest_ns else self.tracker.latest_ns)
+        if self.tracker.dirty_count:
+            self.tracker.show_all()
 
-    cdef void obey(self) noexcept nogil:
-        cdef TableCommand *command = self.table.taken()
-        cdef TableCommand *following
-        cdef RowHead *row
-        while command is not NULL:
-            row = self.table.find(command.key, command.key2)
-            if command.what == REMOVE:
-                if row is not NULL and row.state == ROW_USED:
-                    self.table.drop(row)
-            elif row is NULL:
-                row = <RowHead *>self.make(command.key, command.key2)
-                if row is not NULL:
-                    row_end(row)
-            following = command.next
-            free(command)
-            command = following
+    cdef void idle(self, int64_t now_ns) noexcept nogil:
+        self.tracker.obey_all()
+        self.tracker.check_deadlines(now_ns)
+        if self.tracker.dirty_count:
+            self.tracker.show_all()
 
-    # -- names of rows
 
-    cdef Link *linked(self, uint64_t a, uint64_t b) noexcept nogil:
-        cdef uint64_t n
-        cdef Link *link
-        for n in range(self.link_slots):
-            link = &self.links[(a + n) & (self.link_slots - 1)]
-            if not link.a and not link.b:
-                return NULL
-            if link.a == a and link.b == b:
-                return link
-        return NULL
-
-    cdef void put_link(self, uint64_t a, uint64_t b, int64_t key, int64_t key2) noexcept nogil:
-        cdef Link *old = self.links
-        cdef Link *wider
-        cdef uint64_t n, slots = self.link_slots
-        cdef Link *link = self.linked(a, b)
-        if link is NULL:
-            if self.link_count >= slots >> 1:
-                wider = <Link *>calloc(slots << 1, sizeof(Link))
-                if wider is NULL and self.link_count >= slots - 1:
-                    return  # without memory: this one is found by its ids alone, or counted twice
-                if wider is not NULL:
-                    self.links, self.link_slots = wider, slots << 1
-                    for n in range(slots):
-                        if old[n].a or old[n].b:
-                            self.free_link(old[n].a)[0] = old[n]
-                    free(old)
-            link = self.free_link(a)
-            self.link_count += 1
-        link.a, link.b, link.key, link.key2 = a, b, key, key2
-
-    cdef Link *free_link(self, uint64_t a) noexcept nogil:
-        cdef uint64_t n = a
-        while self.links[n & (self.link_slots - 1)].a or self.links[n & (self.link_slots - 1)].b:
-            n += 1
-        return &self.links[n & (self.link_slots - 1)]
+cdef check_places(tuple places):
+    # Where the spec has the fields of an entry, and where the struct has them.
+    cdef Entry *e = NULL
+    cdef list here = [
+        <uint64_t>&e.seq, <uint64_t>&e.recv_ns, <uint64_t>&e.kind, <uint64_t>&e.part, <uint64_t>&e.flags,
+        <uint64_t>&e.code, <uint64_t>&e.payload_bytes, <uint64_t>&e.body, <uint64_t>&e.orderId, <uint64_t>&e.permId,
+        <uint64_t>&e.clientId, <uint64_t>&e.parentId, <uint64_t>&e.quantity, <uint64_t>&e.filled,
+        <uint64_t>&e.remaining, <uint64_t>&e.price, <uint64_t>&e.avg_price, <uint64_t>&e.last_price,
+        <uint64_t>&e.status, <uint64_t>&e.text, <uint64_t>&e.execId, <uint64_t>&e.side, <uint64_t>&e.orderRef,
+        <uint64_t>&e.account, <uint64_t>&e.symbol, <uint64_t>&e.secType, <uint64_t>&e.group,
+        <uint64_t>&e.quantity_digits, <uint64_t>&e.filled_digits, <uint64_t>&e.remaining_digits, <uint64_t>&e.whatIf,
+        <uint64_t>&e.conId,
+    ]
+    if list(places) != here or sizeof(Entry) != 192:
+        raise ValueError(f"entries have other places: {places}")
 
 
 cdef inline int64_t word(const uint8_t *head, uint32_t at) noexcept nogil:
@@ -561,21 +363,3 @@ cdef inline int says(const uint8_t *head, const Move *move) noexcept nogil:
         return 0 if word(head, move.source) == INT64_MIN else 2 if word(head, move.source) else 1
     memcpy(&number, head + move.source, 8)
     return 0 if number != number else 2 if number != 0 else 1
-
-
-cdef void hash_of(const uint8_t *head, const uint8_t *payload, uint32_t at, uint64_t *out) noexcept nogil:
-    # 128 bits of the text that the ref at `at` names: two rounds of FNV-1a that differ, each mixed at its end. The high
-    # bit keeps them apart from permIds.
-    cdef uint32_t start = (<const uint32_t *>(head + at))[0]
-    cdef uint32_t length = (<const uint32_t *>(head + at + 4))[0]
-    cdef uint32_t whole = (<const uint32_t *>(head + 24))[0]
-    cdef uint64_t a = 0xCBF29CE484222325, b = 0x9AE16A3B2F90404F
-    cdef uint32_t i
-    if start > whole or length > whole - start:
-        length = 0
-    for i in range(length):
-        a = (a ^ payload[start + i]) * <uint64_t>0x100000001B3
-        b = (b + payload[start + i] + 1) * <uint64_t>0x9E3779B97F4A7C15
-        b ^= b >> 29
-    out[0] = a ^ (a >> 32)
-    out[1] = (b ^ (b >> 31)) & <uint64_t>0x7FFFFFFFFFFFFFFF | 1

@@ -5,13 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ibwire.spec.tables import NO_PRICE, order_plan, quote_plan
+from ibwire.spec.tables import NO_PRICE, machine_plan, order_plan, quote_plan
 
 if TYPE_CHECKING:
-    from ibwire._ring import LogRing, MarketRing, QuoteTable, Region
-    from ibwire._tracker import OrderTable
+    from collections.abc import Mapping
 
-__all__ = ["LiveTables", "live_tables", "tables_of"]
+    from ibwire._ring import LogRing, MarketRing, QuoteTable, Region
+    from ibwire._tracker import OrderTable, Tracker
+    from ibwire.spec.errorcodes import OrderEffect
+
+__all__ = ["LiveTables", "live_tables", "order_machine", "tables_of"]
 
 
 class LiveTables(NamedTuple):
@@ -39,7 +42,23 @@ def live_tables(market: MarketRing, orders: LogRing, client_id: int) -> LiveTabl
     region = market.region
     made = tables_of(region)
     quotes = rings.QuoteStepper(made.quotes, market, quote_plan(), NO_PRICE)
-    region.step_with(rings.StepBoth(quotes, tracker.Tracker(made.orders, orders, client_id, *order_plan())))
+    machine = order_machine(made.orders, client_id)
+    region.step_with(rings.StepBoth(quotes, tracker.RingTracker(machine, orders)))
+    return made
+
+
+def order_machine(
+    table: OrderTable, client_id: int, effects: Mapping[int, OrderEffect] | None = None, *, restores: bool = True
+) -> Tracker:
+    """The compiled order machine over a table, to be fed entry by entry.
+
+    Parameters
+    ----------
+    table : shows what it concludes, and takes the commands. client_id : ours.
+    effects : overrides of what an error code means for an order.
+    restores : codes that tell, without an id, that answers may be missing make orders uncertain.
+    """
+    made: Tracker = _compiled()[1].Tracker(table, client_id, *order_plan(), machine_plan(effects, restores=restores))
     return made
 
 

@@ -154,7 +154,7 @@ def _order_entry(name: str, message: str, **paths: str) -> Record:
         _f("filled", "f64", paths.get("filled", ""), "filled_digits"),
         _f("remaining", "f64", paths.get("remaining", ""), "remaining_digits"),
         _f("price", "f64", paths.get("price", ""), doc="limit price, execution price or commission"),
-        _f("avg_price", "f64", paths.get("avg_price", "")),
+        _f("avg_price", "f64", paths.get("avg_price", ""), doc="of an open order: its stop price or trail"),
         _f("last_price", "f64", paths.get("last_price", "")),
         _f("status", "ref", paths.get("status", "")),
         _f("text", "ref", paths.get("text", ""), doc="whyHeld, error text, execution id"),
@@ -163,9 +163,13 @@ def _order_entry(name: str, message: str, **paths: str) -> Record:
         _f("orderRef", "ref", paths.get("orderRef", "")),
         _f("account", "ref", paths.get("account", "")),
         _f("symbol", "ref", paths.get("symbol", "")),
+        _f("secType", "ref", paths.get("secType", "")),
+        _f("group", "ref", paths.get("group", ""), doc="faGroup: the order is divided among accounts"),
         _f("quantity_digits", "i8"),
         _f("filled_digits", "i8"),
         _f("remaining_digits", "i8"),
+        _f("whatIf", "u8", paths.get("whatIf", "")),
+        _f("conId", "i32", paths.get("conId", "")),
     )
     return Record(name, message, "order", fields)
 
@@ -299,6 +303,11 @@ RECORDS: Final[tuple[Record, ...]] = (
         account="order.account",
         symbol="contract.symbol",
         text="order.orderType",
+        avg_price="order.auxPrice",
+        secType="contract.secType",
+        group="order.faGroup",
+        whatIf="order.whatIf",
+        conId="contract.conId",
     ),
     _order_entry(
         "EXECUTION",
@@ -316,7 +325,33 @@ RECORDS: Final[tuple[Record, ...]] = (
         orderRef="execution.orderRef",
         account="execution.acctNumber",
         symbol="contract.symbol",
+        secType="contract.secType",
+        conId="contract.conId",
     ),
+    _order_entry(
+        "COMPLETED_ORDER",
+        "completedOrder",
+        orderId="order.orderId",
+        permId="order.permId",
+        clientId="order.clientId",
+        parentId="order.parentId",
+        quantity="order.totalQuantity",
+        filled="order.filledQuantity",
+        price="order.lmtPrice",
+        avg_price="order.auxPrice",
+        status="orderState.status",
+        side="order.action",
+        orderRef="order.orderRef",
+        account="order.account",
+        symbol="contract.symbol",
+        secType="contract.secType",
+        group="order.faGroup",
+        text="order.orderType",
+        conId="contract.conId",
+    ),
+    _order_entry("ORDER_BOUND", "orderBound", orderId="orderId", permId="permId", clientId="clientId"),
+    _order_entry("OPEN_ORDER_END", "openOrderEnd"),
+    _order_entry("COMPLETED_ORDERS_END", "completedOrdersEnd"),
     _order_entry(
         "COMMISSION",
         "commissionAndFeesReport",
@@ -364,6 +399,9 @@ ORDER_STATUS_CUT: Final = 4
 ORDER_UNSURE: Final = 8
 """A message about orders could not be decoded since: this row may be behind."""
 
+ORDER_INEXACT: Final = 16
+"""A quantity or a fee has more digits than a row can hold exactly: see the order's own messages."""
+
 ROWS: Final[tuple[Record, ...]] = (
     _row(
         "QUOTE_ROW",
@@ -400,6 +438,23 @@ ROWS: Final[tuple[Record, ...]] = (
         _f("commissions", "u32", doc="commission reports so far"),
         _f("errors", "u32", doc="errors so far"),
         _f("status", "char24", doc="the gateway's text, as it came"),
+        _f("order_state", "u8", doc="State: our own conclusion"),
+        _f("risk", "u8", doc="Risk: what the state means for exposure"),
+        _f("certain", "u8", doc="the last State that was not uncertain"),
+        _f("pending_modifies", "u8", doc="modifies that are not answered"),
+        _f("memory", "u32", doc="Flag: what the order remembers"),
+        _f("due_ns", "i64", doc="when an answer is overdue, monotonic; 0: none is awaited"),
+        _f("total_filled", "f64", doc="executed quantity; a status that names more counts until executions come"),
+        _f("confirmed_filled", "f64", doc="quantity that executions prove"),
+        _f("total_filled_digits", "i8"),
+        _f("confirmed_filled_digits", "i8"),
+        _f("fees_digits", "i8"),
+        _f("currency_len", "u8"),
+        _f("refusal_code", "i32", doc="code that refused the order; 0: none"),
+        _f("fees", "f64", doc="so far; NaN: none came, or in several currencies"),
+        _f("currency", "char4", doc="of the fees"),
+        _f("corrections", "u32", doc="executions that replaced another"),
+        _f("notional", "f64", doc="quantity times price of the executions"),
     ),
 )
 """Rows of the live tables. All begin alike; a reader copies a whole row while ``lock`` is even and unchanged."""

@@ -6,10 +6,25 @@ The compiled tables (``_ring``, ``_tracker``) get this as plain numbers, and so 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ibwire.spec import ticks
-from ibwire.spec.orderstates import WIRE_STATUSES
+from ibwire.spec.errorcodes import CONNECTION_RESTORED, ORDER_ONLY, OrderEffect, order_effect
+from ibwire.spec.orderstates import (
+    DEADLINE_MS,
+    ENDED,
+    RISK,
+    RULES,
+    TRANSITIONS,
+    WIRE_STATUSES,
+    Event,
+    Flag,
+    Legality,
+    Risk,
+    State,
+    Trigger,
+)
 from ibwire.spec.records import BY_NAME
 from ibwire.spec.registry import INCOMING, by_name
 
@@ -20,11 +35,14 @@ __all__ = [
     "SIDES",
     "STATUS_NONE",
     "STATUS_UNKNOWN",
+    "MOST_CODES",
     "WIRE_STATUS_CODES",
     "Move",
     "OrderSource",
     "QuoteSource",
     "Role",
+    "code_table",
+    "machine_plan",
     "order_plan",
     "quote_plan",
 ]
@@ -103,7 +121,11 @@ class Role:
     OPEN = 1
     EXECUTION = 2
     COMMISSION = 3  # names an execution, not an order
-    ERROR = 4  # names an order of ours or a request; it makes no row
+    ERROR = 4  # names an order of ours or a request
+    COMPLETED = 5
+    BOUND = 6  # an order typed in by hand has an order id now
+    OPEN_END = 7  # the end of an answer to a question for open orders
+    COMPLETED_END = 8
 
 
 class Move(NamedTuple):
@@ -156,6 +178,18 @@ ORDER_SOURCES: Final = (
     ),
     OrderSource("COMMISSION", Role.COMMISSION),
     OrderSource("ERROR", Role.ERROR),
+    OrderSource(
+        "COMPLETED_ORDER",
+        Role.COMPLETED,
+        (
+            Move("quantity", "quantity", 1, "quantity_digits"),
+            Move("filled", "filled", 2, "filled_digits"),
+            Move("price", "limit_price"),
+        ),
+    ),
+    OrderSource("ORDER_BOUND", Role.BOUND),
+    OrderSource("OPEN_ORDER_END", Role.OPEN_END),
+    OrderSource("COMPLETED_ORDERS_END", Role.COMPLETED_END),
 )
 
 
@@ -168,8 +202,8 @@ def order_plan() -> tuple[
     -------
     tuple
         For each kind: message id, role, and moves (source offset, column offset, 1 for a double, group, digits source
-        and digits column or -1). Then the status texts with their codes. Then where order id, permId, client id, code,
-        status text and execution id stand in every header.
+        and digits column or -1). Then the status texts with their codes, in the order of their events. Then where each
+        field stands in every header.
     """
     columns = BY_NAME["ORDER_ROW"].offsets()
     kinds = {row.record: row.id for row in INCOMING.values() if row.record}
@@ -189,6 +223,70 @@ def order_plan() -> tuple[
             for move in source.moves
         ]
         plan.append((kinds[source.record], source.role, moves))
-    at = BY_NAME["ORDER_STATUS"].offsets()
-    places = tuple(at[name] for name in ("orderId", "permId", "clientId", "code", "status", "execId"))
+    places = tuple(BY_NAME["ORDER_STATUS"].offsets().values())
     return plan, [(text.encode(), code) for text, code in WIRE_STATUS_CODES.items()], places
+
+
+# ---------------------------------------------------------------------------------------------------- the state machine
+
+MOST_CODES: Final = 1 << 15
+"""Error codes below have an entry of their own; any other is no more than a note."""
+_MAKES_ORDER: Final = 128
+_RESTORES: Final = 64
+
+_STATES: Final = (
+    *(State.CREATED, State.UNTRANSMITTED, State.SENT, State.ACKNOWLEDGED, State.WORKING, State.PARTIALLY_FILLED),
+    *(State.MODIFY_REQUESTED, State.FILLED, State.CANCELLED, State.REJECTED, State.EXPIRED, State.UNCERTAIN),
+)
+_FLAGS: Final = (
+    *(Flag.SEEN_LIVE, Flag.ANSWERED, Flag.CANCEL_ASKED, Flag.MODIFY_OPEN, Flag.DOUBT, Flag.BLIND, Flag.NEEDS_QUERY),
+    *(Flag.HELD, Flag.FILLS, Flag.SETTLED, Flag.SNAPSHOT, Flag.EXPIRY, Flag.MORE, Flag.OF_CANCEL),
+)
+_EVENTS: Final = (
+    *(Event.STATUS_FILLED, Event.OTHER_STATUS, Event.EXECUTION, Event.EXECUTION_FULL, Event.EXECUTION_REDUCED),
+    *(Event.ERROR_NOTE, Event.TERMS_ACCEPTED, Event.TERMS_STALE, Event.PLACE, Event.PLACE_UNTRANSMITTED),
+    *(Event.CANCEL_REQUEST, Event.SEND_FAILED, Event.SEND_BROKEN, Event.LINK_LOST, Event.RESTORED, Event.DEADLINE),
+    *(Event.UNDECODABLE, Event.ABSENT, Event.LOOKED_UP),
+)
+
+
+def code_table(effects: Mapping[int, OrderEffect] | None = None, *, restores: bool = True) -> bytes:
+    """For each error code its effect on an order; plus 128 where it makes an order that is not known.
+
+    ``restores``: plus 64 where it says, without an id, that answers may be missing.
+    """
+    table = bytearray(int((effects or {}).get(code, order_effect(code))) for code in range(MOST_CODES))
+    for code in ORDER_ONLY:
+        table[code] |= _MAKES_ORDER
+    for code in CONNECTION_RESTORED if restores else ():
+        table[code] |= _RESTORES
+    return bytes(table)
+
+
+def machine_plan(effects: Mapping[int, OrderEffect] | None = None, *, restores: bool = True) -> tuple[object, ...]:
+    """The order machine of :mod:`ibwire.spec.orderstates` as numbers.
+
+    Returns
+    -------
+    tuple
+        Rules of each event (states, need, forbid, trigger, set, clear); cells (state, trigger, target, 1 for an
+        anomaly); ms that each state may last; risk of each; :func:`code_table`; bits of the states that are ends, and of
+        those that may be filled; the numbers of what the steps themselves name, which the machine compares with its own.
+    """
+    rules = [[(r.states, r.need, r.forbid, int(r.trigger), r.set, r.clear) for r in of_event] for of_event in RULES]
+    cells = [
+        (int(state), int(trigger), cell.target, int(cell.legality is Legality.ANOMALY))
+        for (state, trigger), cell in TRANSITIONS.items()
+    ]
+    may_fill = sum(1 << state for state, risk in enumerate(RISK) if risk in (Risk.MAYBE_LIVE, Risk.LIVE, Risk.UNKNOWN))
+    effect = (OrderEffect.REFUSED, OrderEffect.MODIFY_REFUSED, Trigger.WARNING, Trigger.MODIFY_REFUSED)
+    return (
+        rules,
+        cells,
+        list(DEADLINE_MS),
+        [int(risk) for risk in RISK],
+        code_table(effects, restores=restores),
+        sum(1 << state for state in ENDED),
+        may_fill,
+        tuple(int(number) for number in (*_STATES, *_FLAGS, *_EVENTS, *effect)),
+    )

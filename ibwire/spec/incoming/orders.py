@@ -266,7 +266,12 @@ EXEC_DETAILS = incoming(
 )
 
 OPEN_ORDER_END = incoming(
-    53, "openOrderEnd", version=1, proto="OpenOrdersEnd", proto_since=V.PROTOBUF_COMPLETED_ORDER
+    53,
+    "openOrderEnd",
+    version=1,
+    proto="OpenOrdersEnd",
+    proto_since=V.PROTOBUF_COMPLETED_ORDER,
+    record="OPEN_ORDER_END",
 )
 
 EXEC_DETAILS_END = incoming(
@@ -304,6 +309,7 @@ ORDER_BOUND = incoming(
     since=V.API_BIND_ORDER,
     proto="OrderBound",
     proto_since=V.PROTOBUF_COMPLETED_ORDER,
+    record="ORDER_BOUND",
 )
 
 COMPLETED_ORDER = incoming(
@@ -366,6 +372,7 @@ COMPLETED_ORDER = incoming(
     version=Version(0, until=0, absent="server"),
     proto="CompletedOrder",
     proto_since=V.PROTOBUF_COMPLETED_ORDER,
+    record="COMPLETED_ORDER",
     hook="leg_prices algo_params",
 )
 
@@ -375,5 +382,6 @@ COMPLETED_ORDERS_END = incoming(
     since=V.COMPLETED_ORDERS,
     proto="CompletedOrdersEnd",
     proto_since=V.PROTOBUF_COMPLETED_ORDER,
+    record="COMPLETED_ORDERS_END",
 )
 

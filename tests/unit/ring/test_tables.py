@@ -359,17 +359,23 @@ def test_an_unknown_status_is_kept_as_text_and_never_guessed() -> None:
 
 def test_executions_count_once_and_commissions_find_their_order() -> None:
     s = Session()
-    s.entry(COMMISSION, execId="0001.01", price=1.0)  # before its execution: it names no known one
+    ids = {"orderId": 1, "clientId": OURS, "permId": 55}
+    s.entry(COMMISSION, execId="a.01.01", price=1.0)  # before its execution: kept until that comes
     for _ in range(2):  # the answer to a request tells it again
-        s.entry(EXECUTION, orderId=1, clientId=OURS, permId=55, execId="0001.01", filled=40, price=10.5, avg_price=10.5)
-    s.entry(EXECUTION, orderId=1, clientId=OURS, permId=55, execId="0001.02", filled=60, price=11, avg_price=10.6)
-    s.entry(COMMISSION, execId="0001.02", price=1.0)
+        s.entry(EXECUTION, **ids, execId="a.01.01", quantity=40, quantity_digits=0, filled=40, price=10.5, avg_price=10.5)
+    s.entry(EXECUTION, **ids, execId="b.01.01", quantity=20, quantity_digits=0, filled=60, price=11, avg_price=10.6)
+    s.entry(COMMISSION, execId="b.01.01", price=0.35)
     s.publish()
     o = s.orders.read(OURS, 1)
     assert o is not None
-    assert (o.executions, o.commissions, o.executed, o.last_price, o.avg_price) == (2, 1, 60, 11, 10.6)
+    assert (o.executions, o.commissions, o.executed, o.last_price, o.avg_price) == (2, 2, 60, 11, 10.6)
+    assert (o.total_filled, o.total_filled_digits, o.fees, o.fees_digits, o.corrections) == (60, 0, 1.35, 2, 0)
     assert s.orders.unkeyed == 1
     assert math.isnan(o.filled)
+    s.entry(EXECUTION, **ids, execId="a.01.02", quantity=30, quantity_digits=0, filled=30, price=10.5)
+    s.publish()
+    o = s.orders.read(OURS, 1)
+    assert o is not None and (o.executions, o.corrections, o.total_filled, o.confirmed_filled) == (2, 1, 50, 50)
 
 
 def test_an_error_finds_an_order_and_makes_none() -> None:

@@ -8,10 +8,11 @@ from random import Random
 import pytest
 
 from tests.unit.trade.arrival import EXHAUSTIVE, Implementation, Scenario, check, is_allowed
+from tests.unit.trade.compiled import Compiled
 from tests.unit.trade.plain import Plain
 from tests.unit.trade.scenarios import SCENARIOS
 
-IMPLEMENTATIONS: dict[str, Implementation] = {"plain": Plain}
+IMPLEMENTATIONS: dict[str, Implementation] = {"plain": Plain, "compiled": Compiled}
 
 
 @pytest.fixture(params=list(IMPLEMENTATIONS.values()), ids=list(IMPLEMENTATIONS))
