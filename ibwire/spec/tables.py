@@ -7,6 +7,7 @@ The compiled tables (``_ring``, ``_tracker``) get this as plain numbers, and so 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final, NamedTuple
 
 from ibwire.spec import ticks
@@ -193,6 +194,7 @@ ORDER_SOURCES: Final = (
 )
 
 
+@cache
 def order_plan() -> tuple[
     list[tuple[int, int, list[tuple[int, int, int, int, int, int]]]], list[tuple[bytes, int]], tuple[int, ...]
 ]:
@@ -250,12 +252,29 @@ _EVENTS: Final = (
 )
 
 
+@cache
+def _effects() -> bytes:
+    return bytes(int(order_effect(code)) for code in range(MOST_CODES))
+
+
+@cache
+def _rules() -> tuple[list[list[tuple[int, ...]]], list[tuple[int, int, int, int]]]:
+    rules = [[(r.states, r.need, r.forbid, int(r.trigger), r.set, r.clear) for r in of_event] for of_event in RULES]
+    cells = [
+        (int(state), int(trigger), cell.target, int(cell.legality is Legality.ANOMALY))
+        for (state, trigger), cell in TRANSITIONS.items()
+    ]
+    return rules, cells
+
+
 def code_table(effects: Mapping[int, OrderEffect] | None = None, *, restores: bool = True) -> bytes:
     """For each error code its effect on an order; plus 128 where it makes an order that is not known.
 
     ``restores``: plus 64 where it says, without an id, that answers may be missing.
     """
-    table = bytearray(int((effects or {}).get(code, order_effect(code))) for code in range(MOST_CODES))
+    table = bytearray(_effects())
+    for code, effect in (effects or {}).items():
+        table[code] = int(effect)
     for code in ORDER_ONLY:
         table[code] |= _MAKES_ORDER
     for code in CONNECTION_RESTORED if restores else ():
@@ -273,11 +292,7 @@ def machine_plan(effects: Mapping[int, OrderEffect] | None = None, *, restores: 
         anomaly); ms that each state may last; risk of each; :func:`code_table`; bits of the states that are ends, and of
         those that may be filled; the numbers of what the steps themselves name, which the machine compares with its own.
     """
-    rules = [[(r.states, r.need, r.forbid, int(r.trigger), r.set, r.clear) for r in of_event] for of_event in RULES]
-    cells = [
-        (int(state), int(trigger), cell.target, int(cell.legality is Legality.ANOMALY))
-        for (state, trigger), cell in TRANSITIONS.items()
-    ]
+    rules, cells = _rules()
     may_fill = sum(1 << state for state, risk in enumerate(RISK) if risk in (Risk.MAYBE_LIVE, Risk.LIVE, Risk.UNKNOWN))
     effect = (OrderEffect.REFUSED, OrderEffect.MODIFY_REFUSED, Trigger.WARNING, Trigger.MODIFY_REFUSED)
     return (

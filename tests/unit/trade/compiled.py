@@ -15,7 +15,7 @@ from ibwire.spec.records import BY_NAME, ORDER_HEADER_BYTES
 from ibwire.spec.registry import by_name
 from ibwire.trade.executions import known
 from tests.unit.trade.arrival import Facts, Step
-from tests.unit.trade.messages import CLIENT
+from tests.unit.trade.messages import CLIENT, stock
 
 _AT: Final = BY_NAME["ORDER_STATUS"].offsets()
 _KINDS: Final = {
@@ -168,7 +168,7 @@ class Compiled:
         table, what = self.table, step.what
         match step.verb:
             case "place":
-                self.place(step.order_id, None, what, now_ns)
+                self.place(step.order_id, stock(), what, now_ns)
             case "cancel":
                 table.cancel(step.order_id, now_ns)
             case "undecodable":

@@ -42,6 +42,10 @@ class Plain:
                 table.check_deadlines(1 << 62)
             case "link_lost":
                 table.on_link_lost("gone", now_ns)
+            case "restored":
+                table.on_restored("back", now_ns)
+            case "send_failed":
+                table.on_send_failed(step.order_id, now_ns, "broken", what)
             case "begin_snapshot":
                 table.begin_snapshot(everyone=True)
             case "end_snapshot":

@@ -1,0 +1,130 @@
+"""The compiled order machine decides what the plain one decides: after every event of any history."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ibwire.spec.errorcodes import order_effect
+from ibwire.spec.orderstates import WIRE_STATUSES
+from ibwire.spec.tables import MOST_CODES, code_table
+from ibwire.trade.view import OrderView
+from tests.unit.trade.arrival import Step
+from tests.unit.trade.compiled import Compiled, exact
+from tests.unit.trade.messages import CLIENT, commission, execution, open_order, order, order_status, stock
+from tests.unit.trade.plain import Plain
+
+OWN_IDS = (7, 8, 9)
+IDS = st.sampled_from((*OWN_IDS, 7, 7, 0, -5))
+PERMS = st.sampled_from((0, 0, 70, 70, 80, 90, 2**31 - 1))
+CLIENTS = st.sampled_from((CLIENT, CLIENT, CLIENT, 0, 5, 2**31 - 1))
+QUANTITIES = st.sampled_from((0, 10, 40, 60, 100, 100, 100, 150, "0.5", "99.5", 2**31 - 1))
+STATUSES = st.sampled_from((*WIRE_STATUSES, "Dreaming", "Submitted", "Cancelled"))
+CODES = st.sampled_from((103, 104, 110, 135, 136, 161, 200, 201, 201, 202, 202, 321, 399, 404, 2102, 10147, 10148, 1, 99999))
+EXEC_IDS = st.sampled_from(("a.01.01", "a.01.02", "a.01.03", "b.01.01", "c.01.01", "c.01.02", "d", "e.1x", ""))
+GROUPS = st.sampled_from(("", "", "", "G"))
+ACCOUNTS = st.sampled_from(("", "DU0000001", "DU0000002", "DF0000001", "F1", "D"))
+TYPES = st.sampled_from(("STK", "STK", "BAG", "OPT", ""))
+PRICES = st.sampled_from((None, 10.0, 10.5, 187.43))
+
+
+@st.composite
+def _terms(draw: Any) -> dict[str, Any]:
+    return {
+        "lmtPrice": draw(PRICES), "auxPrice": draw(PRICES), "faGroup": draw(GROUPS), "account": draw(ACCOUNTS),
+        "whatIf": draw(st.integers(0, 20)) == 0, "parentId": draw(st.sampled_from((0, 0, 0, 7))),
+    }  # fmt: skip
+
+
+@st.composite
+def _steps(draw: Any) -> Step:
+    verb = draw(st.sampled_from(("place", "cancel", "openOrder", "openOrder", "orderStatus", "orderStatus", "execDetails",
+        "execDetails", "commission", "completedOrder", "orderBound", "error", "error", "undecodable", "deadline",
+        "link_lost", "restored", "send_failed", "begin_snapshot", "end_snapshot", "looked_up")))  # fmt: skip
+    if verb in ("place", "cancel", "send_failed", "undecodable", "error"):
+        order_id = draw(st.sampled_from((*OWN_IDS, 7, *((-1, 0, 500) if verb == "error" else ()))))
+        if verb == "place":
+            quantity = draw(QUANTITIES)
+            return Step(verb, order_id, order(quantity, transmit=draw(st.integers(0, 4)) > 0, **draw(_terms())))
+        if verb == "error":
+            return Step(verb, order_id, draw(CODES), draw(st.sampled_from(("", "no", "Order Expired", "eXPIRe"))))
+        if verb == "send_failed":
+            return Step(verb, order_id, draw(st.sampled_from((0, 0, 7))))
+        return Step(verb, draw(st.sampled_from((order_id, 0))) if verb == "undecodable" else order_id)
+    if verb in ("openOrder", "completedOrder"):
+        over = {"permId": draw(PERMS), "clientId": draw(CLIENTS), **draw(_terms())}
+        message = open_order(0 if verb == "completedOrder" else draw(IDS), draw(STATUSES), draw(QUANTITIES), **over)
+        message.contract = stock(secType=draw(TYPES))
+        return Step(verb, 0, message)
+    if verb in ("orderStatus", "orderBound"):
+        ids = {"permId": draw(PERMS), "clientId": draw(CLIENTS), "parentId": draw(st.sampled_from((0, 0, 7)))}
+        return Step(verb, 0, order_status(draw(IDS), draw(STATUSES), draw(QUANTITIES), draw(QUANTITIES), **ids))
+    if verb == "execDetails":
+        over = {"permId": draw(PERMS), "clientId": draw(CLIENTS), "acctNumber": draw(ACCOUNTS)}
+        contract = stock(secType=draw(TYPES))
+        exec_id, shares, cum = draw(EXEC_IDS), draw(QUANTITIES), draw(st.sampled_from((None, 10, 60, 100)))
+        return Step(verb, 0, execution(draw(IDS), exec_id, shares, 10.5, cum, contract, **over))
+    if verb == "commission":
+        amount = draw(st.sampled_from((None, 0.5, 1.0035, 0.1, 0.2)))
+        return Step(verb, 0, commission(draw(EXEC_IDS), amount, draw(st.sampled_from(("USD", "USD", "EUR")))))
+    return Step(verb)
+
+
+def name_of(view: OrderView, plain: Plain) -> tuple[int, int] | None:
+    """Under which name the compiled table has the order's row."""
+    if view.order_id and plain.table.get(view.order_id, view.client_id) is view:
+        return view.client_id, view.order_id
+    return (-(1 << 63), view.perm_id) if view.perm_id else None
+
+
+def compare(plain: Plain, compiled: Compiled) -> None:
+    """Hold every order of one against its row of the other."""
+    compiled.tracker.settle_rows()
+    assert compiled.keys() == plain.keys()
+    for view in plain.table:
+        name = name_of(view, plain)
+        if name is None:
+            continue
+        row = compiled.table.read(*name)
+        assert row is not None, view
+        assert (row.state, row.memory, row.certain) == (view.state, view.flags, view.certain), view
+        assert (row.risk, row.due_ns, row.permId, row.parentId) == (view.risk, view.due_ns, view.perm_id, view.parent_id), view
+        assert row.pending_modifies == len(view.pending_modifies), view
+        assert exact(row.total_filled, row.total_filled_digits) == view.filled, view
+        assert exact(row.confirmed_filled, row.confirmed_filled_digits) == view.confirmed_filled, view
+        assert (row.is_live, row.is_done, row.is_filled) == (view.is_live, view.is_done, view.is_filled)
+        assert (row.is_uncertain, row.needs_query, row.seen_live) == (view.is_uncertain, view.needs_query, view.seen_live)
+        assert (row.answered, row.cancel_requested, row.may_fill) == (view.answered, view.cancel_requested, view.may_fill)
+        assert row.refusal_code == (view.refusal[0] if view.refusal else 0), view
+        fees = view.commission
+        if len(fees) < 2:
+            assert row.fees == row.fees or not fees
+            seen = {row.currency: exact(row.fees, row.fees_digits)} if row.fees == row.fees else {}
+            assert seen == fees, view
+        else:
+            assert row.fees_digits == -1 and row.currency == ""
+        ids = compiled.tracker.exec_ids(*((-1, view.perm_id) if name[0] < -1 else name))
+        assert set(ids) == {fill.exec_id for fill in view.executions}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(_steps(), min_size=1, max_size=40))
+def test_any_history_step_by_step(steps: list[Step]) -> None:
+    plain, compiled = Plain(), Compiled()
+    for now, step in enumerate(steps, 1):
+        step = Step(step.verb, step.order_id, deepcopy(step.what), step.text)
+        plain.apply(step, now * 1_000_000)
+        compiled.apply(step, now * 1_000_000)
+        compiled.made.clear()
+        compare(plain, compiled)
+
+
+def test_codes_that_have_no_entry_are_notes() -> None:
+    table = code_table()
+    assert {int(order_effect(code)) for code in (-7, -1, MOST_CODES, MOST_CODES + 5000, 1 << 30)} == {0}
+    assert table[201] & 15 == int(order_effect(201)) and table[201] & 128
+    assert Decimal(len(table)) == MOST_CODES
