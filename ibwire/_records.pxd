@@ -442,41 +442,6 @@ cdef struct OpenOrderEndRecord:
     int32_t conId    # 188
 
 
-cdef struct CompletedOrdersEndRecord:
-    uint64_t seq    # 0
-    int64_t recv_ns    # 8
-    uint8_t kind    # 16: message id
-    uint8_t part    # 17
-    uint16_t flags    # 18
-    int32_t code    # 20: error code
-    uint32_t payload_bytes    # 24: length of the raw payload after this header
-    uint32_t body    # 28: where the fields begin in the payload
-    int64_t orderId    # 32
-    int64_t permId    # 40
-    int64_t clientId    # 48
-    int64_t parentId    # 56
-    double quantity    # 64
-    double filled    # 72
-    double remaining    # 80
-    double price    # 88: limit price, execution price or commission
-    double avg_price    # 96: of an open order: its stop price or trail
-    double last_price    # 104
-    TextRef status    # 112
-    TextRef text    # 120: whyHeld, error text, execution id
-    TextRef execId    # 128
-    TextRef side    # 136
-    TextRef orderRef    # 144
-    TextRef account    # 152
-    TextRef symbol    # 160
-    TextRef secType    # 168
-    TextRef group    # 176: faGroup: the order is divided among accounts
-    int8_t quantity_digits    # 184
-    int8_t filled_digits    # 185
-    int8_t remaining_digits    # 186
-    uint8_t whatIf    # 187
-    int32_t conId    # 188
-
-
 cdef struct CommissionRecord:
     uint64_t seq    # 0
     int64_t recv_ns    # 8

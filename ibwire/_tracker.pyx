@@ -62,7 +62,6 @@ cdef enum:                 # spec/tables Role
     COMPLETED = 5
     BOUND = 6
     OPEN_END = 7
-    COMPLETED_END = 8
 
 cdef struct Move:
     uint16_t source
@@ -193,6 +192,7 @@ cdef class Tracker(Machine):
             self.latest_ns = entry.recv_ns
         if entry.flags & UNDECODABLE or nhead < sizeof(Entry):
             ibw_store_relaxed(&self.counts.orders_undecodable, self.counts.orders_undecodable + 1)
+            self.unread_seq = entry.seq
             self.on_undecodable(0, False, entry.recv_ns)
             return
         kind = &self.kinds[entry.kind]
@@ -217,14 +217,11 @@ cdef class Tracker(Machine):
             order = self.find(entry, payload, False)
         elif role == OPEN_END:
             self.end_snapshot(entry.recv_ns, True)
-        elif self.looking:
-            self.looking = False
-            if self.unread == self.unread_then:
-                self.looked_up(entry.recv_ns)
         if order is not NULL:
             self.facts(order, kind, entry, payload, status)
         if self.short_of_memory:               # something that was said is kept nowhere
             self.short_of_memory = False
+            self.unread_seq = entry.seq
             self.on_undecodable(0, False, entry.recv_ns)
 
     # -- what the gateway said last

@@ -25,6 +25,7 @@ cdef enum:                 # Flag
     BLIND = 2048
     NEEDS_QUERY = 4096
     HELD = 8192
+    UNNAMED = 1 << 14
     FILLS = 1 << 16
     SETTLED = 1 << 17
     SNAPSHOT = 1 << 18
@@ -88,6 +89,8 @@ cdef enum:                 # commands
     LOOKED_UP = 10
     UNREADABLE = 11
     DEADLINES = 12
+    EXECUTIONS_LISTED = 13
+    IS_UNNAMED = 14
 
 cdef enum:                 # of a command
     TRANSMIT = 1
@@ -96,7 +99,6 @@ cdef enum:                 # of a command
     EVERYONE = 8
     COMPLETE = 16
     ONE_ORDER = 32
-    ALL_THREE = 64
 
 cdef struct OrderCommand:
     TableCommand head      # must be first: it is freed as one
@@ -132,9 +134,7 @@ cdef class Machine(Book):
     cdef uint32_t ended        # bit of each state
     cdef uint32_t may_fill
     cdef uint32_t live
-    cdef bint looking          # open orders, executions and completed orders are being asked for
-    cdef uint64_t unread       # messages that could not be read
-    cdef uint64_t unread_then  # as the look-up began
+    cdef uint64_t unread_seq   # the latest message that could not be read
     cdef int64_t next_due_ns   # no deadline is before; 0: there is none
     cdef int64_t latest_ns     # time of the latest input
 
@@ -146,7 +146,7 @@ cdef class Machine(Book):
         cdef int i, n, state, trigger
         rules, cells, limits, risks, codes, ended, may_fill, names = machine
         expected = (CREATED, UNTRANSMITTED, SENT, ACKNOWLEDGED, WORKING, PARTIALLY_FILLED, MODIFY_REQUESTED, FILLED,
-                    CANCELLED, REJECTED, EXPIRED, UNCERTAIN, SEEN_LIVE, ANSWERED, CANCEL_ASKED, MODIFY_OPEN, DOUBT, BLIND, NEEDS_QUERY, HELD, FILLS, SETTLED,
+                    CANCELLED, REJECTED, EXPIRED, UNCERTAIN, SEEN_LIVE, ANSWERED, CANCEL_ASKED, MODIFY_OPEN, DOUBT, BLIND, NEEDS_QUERY, HELD, UNNAMED, FILLS, SETTLED,
                     SNAPSHOT, EXPIRY, MORE, OF_CANCEL, STATUS_FILLED, OTHER_STATUS, ON_EXECUTION, ON_EXECUTION_FULL,
                     ON_EXECUTION_REDUCED, ON_ERROR, TERMS_ACCEPTED, TERMS_STALE, ON_PLACE, ON_PLACE_UNTRANSMITTED,
                     ON_CANCEL_REQUEST, ON_SEND_FAILED, ON_SEND_BROKEN, ON_LINK_LOST, ON_RESTORED, ON_DEADLINE,
@@ -264,7 +264,7 @@ cdef class Machine(Book):
 
     cdef void settle(self, Order *order, int64_t now_ns) noexcept nogil:
         # The total may have become known, or smaller, after the executions came.
-        if order.state != FILLED and confirmed_of(order) > 0:
+        if order.state != FILLED and not order.flags & (BLIND | UNNAMED) and confirmed_of(order) > 0:
             if self.quantity_event(order, 0) == ON_EXECUTION_FULL:
                 self.move(order, ON_EXECUTION_FULL, now_ns, 0)
                 order.has_history = True
@@ -607,7 +607,6 @@ cdef class Machine(Book):
     cdef void on_undecodable(self, int64_t order_id, bint one, int64_t now_ns) noexcept nogil:
         cdef uint32_t i
         cdef Order *order
-        self.unread += 1
         if one:
             order = self.own(order_id)
             if order is NULL:
@@ -653,11 +652,13 @@ cdef class Machine(Book):
             self.doubt_all(ON_RESTORED, now_ns)
         elif what == BEGIN_SNAPSHOT:
             self.begin_snapshot(command.flags & EVERYONE)
-            self.looking, self.unread_then = command.flags & ALL_THREE != 0, self.unread
         elif what == END_SNAPSHOT:
             self.end_snapshot(now_ns, command.flags & COMPLETE)
         elif what == LOOKED_UP:
-            self.looked_up(now_ns)
+            if <uint64_t>command.number >= self.unread_seq:
+                self.looked_up(now_ns)
+        elif what == EXECUTIONS_LISTED or what == IS_UNNAMED:
+            self.executions_listed(what, command.head.key, order_id)
         elif what == UNREADABLE:
             self.on_undecodable(order_id, command.flags & ONE_ORDER, now_ns)
         elif what == DEADLINES:
@@ -672,11 +673,7 @@ cdef class Machine(Book):
             self.remove(command.head.key, order_id)
 
     cdef void remove(self, int64_t client, int64_t order_id) noexcept nogil:
-        cdef Order *order
-        if client == INT64_MIN:
-            order = self.lookup(BY_PERM, <uint64_t>order_id, 0)
-        else:
-            order = self.lookup(BY_KEY, <uint64_t>client, <uint64_t>order_id)
+        cdef Order *order = self.named_order(client, order_id)
         if order is not NULL:
             self.unshow(order)
             order.is_gone = True
@@ -767,7 +764,6 @@ cdef class Machine(Book):
         # Absence is no proof of an end.
         cdef uint32_t i
         cdef Order *order
-        self.looking = self.looking and complete
         for i in range(self.count):
             order = self.orders[i]
             if complete and order.is_asked and order.alias < 0 and self.may_fill >> order.state & 1:
@@ -779,7 +775,29 @@ cdef class Machine(Book):
         for i in range(self.count):
             if self.orders[i].alias < 0 and not self.orders[i].is_gone:
                 self.move(self.orders[i], ON_LOOKED_UP, now_ns, 0)
+                self.settle(self.orders[i], now_ns)
                 self.orders[i].row.flags &= ~<uint32_t>UNSURE
+
+    cdef void executions_listed(self, int what, int64_t client, int64_t order_id) noexcept nogil:
+        # The list came to its end: off all of them, then on those of which it lacks an execution.
+        cdef uint32_t i
+        cdef Order *order
+        if what == IS_UNNAMED:
+            order = self.named_order(client, order_id)
+            if order is not NULL:
+                order.flags |= UNNAMED
+                self.touch(order)
+            return
+        for i in range(self.count):
+            if self.orders[i].flags & UNNAMED:
+                self.orders[i].flags &= ~<uint32_t>UNNAMED
+                self.touch(self.orders[i])
+
+    cdef Order *named_order(self, int64_t client, int64_t order_id) noexcept nogil:
+        # By the names of its row.
+        if client == INT64_MIN:
+            return self.lookup(BY_PERM, <uint64_t>order_id, 0)
+        return self.lookup(BY_KEY, <uint64_t>client, <uint64_t>order_id)
 
     cdef void check_deadlines(self, int64_t now_ns) noexcept nogil:
         cdef uint32_t i

@@ -18,6 +18,8 @@ cdef class OrderTable(Table):
     capacity : rows at first, in memory of its own; a power of two.
     """
 
+    cdef public object machine     # that keeps it, in the process of the owner
+
     def __cinit__(self, Region region not None, uint64_t capacity=256):
         self.used_at, self.refused_at = &region.counts.orders_used, &region.counts.orders_refused
         at = region.head.orders_at
@@ -83,20 +85,36 @@ cdef class OrderTable(Table):
         """The session lives, but answers may be missing."""
         self.push_order(RESTORED, 0, 0, now_ns, 0)
 
-    def begin_snapshot(self, int64_t now_ns, bint everyone=False, bint look_up=False):
-        """Open orders are about to be asked for; `everyone`: of all clients.
-
-        `look_up`: then executions, then completed orders too; the end of those is the end of the look-up.
-        """
-        self.push_order(BEGIN_SNAPSHOT, 0, 0, now_ns, (EVERYONE * everyone) | (ALL_THREE * look_up))
+    def begin_snapshot(self, int64_t now_ns, bint everyone=False):
+        """Open orders are about to be asked for; `everyone`: of all clients."""
+        self.push_order(BEGIN_SNAPSHOT, 0, 0, now_ns, EVERYONE * everyone)
 
     def end_snapshot(self, int64_t now_ns, bint complete=True):
         """The end marker came (a tracker on a ring sees it by itself) or, not `complete`, never did."""
         self.push_order(END_SNAPSHOT, 0, 0, now_ns, COMPLETE * complete)
 
-    def looked_up(self, int64_t now_ns):
-        """Open orders, executions and completed orders were all asked for and answered."""
-        self.push_order(LOOKED_UP, 0, 0, now_ns, 0)
+    def executions_listed(self, int64_t now_ns, object unnamed=()):
+        """The list of executions came to its end.
+
+        `unnamed`: (client id, order id) of the orders of which it lacks one; (INT_UNSET, permId) without order id.
+        """
+        self.push_order(EXECUTIONS_LISTED, 0, 0, now_ns, 0)
+        for key, key2 in unnamed:
+            self.push_order(IS_UNNAMED, key, key2, now_ns, 0)
+
+    def looked_up(self, int64_t now_ns, after_seq=None):
+        """Open orders, executions and completed orders were all asked for and answered.
+
+        `after_seq`: the last message that the caller had seen; when a later one could not be read, it says nothing.
+        """
+        cdef OrderCommand *command = self.new_command(LOOKED_UP, 0, 0, now_ns)
+        command.number = INT64_MAX if after_seq is None else after_seq
+        self.send(command)
+
+    def flush(self):
+        """Obey what was told, now. Only when nobody receives any more: the owner of the session, after its end."""
+        if self.machine is not None:
+            self.machine.settle_rows()
 
     def unreadable(self, int64_t now_ns, orderId=None):
         """A message about an order, or about any, could not be read."""

@@ -108,6 +108,9 @@ class Settings:
     fsync : str
         What of the journal survives a power failure (all of it survives the program's end): ``always`` (each intent is
         on the disk before its bytes leave), ``interval`` (all but the last 0.2 s) or ``never``.
+    check_orders : bool
+        For looking for errors in ibwire: a second, compiled order table is told the same, and the session ends when the
+        two differ. Without a journal to begin with.
 
     Raises
     ------
@@ -145,6 +148,7 @@ class Settings:
     allow_unqualified: bool = False
     rate_per_s: int = 50
     max_queue_ms: float = 1000.0
+    check_orders: bool = False
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:

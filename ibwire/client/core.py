@@ -19,6 +19,7 @@ from ibwire.client.order_handle import OrderHandle, handle_type
 from ibwire.client.orders import Orders
 from ibwire.client.queries import Queries, Run
 from ibwire.client.risk import Risk
+from ibwire.client.told import ToldTable, TwinTable, tell_open, told, twin
 from ibwire.config import Settings
 from ibwire.errors import (
     ConnectError,
@@ -115,7 +116,9 @@ class Core:
         self.now_ns = now_ns
         self.journal: Journal = journal or NullJournal()
         self.taken_seq = 0  # the message that the table had last
-        table_type = OrderTable if journal is None else journaled(OrderTable, journal, lambda: self.taken_seq)
+        table_type = self._table_type(link)
+        if journal is not None:
+            table_type = journaled(table_type, journal, lambda: self.taken_seq)
         self.table: OrderTable = table_type(settings.client_id, view_type=handle_type(self))
         self.intake = Intake(Codec(link.server_version, Role.CLIENT), self.table)
         self.orders = Orders(self)
@@ -134,11 +137,33 @@ class Core:
         kind = InlinePump if settings.mode == "inline" else Pump
         self.pump: Pump | InlinePump = kind(link.bell, self._step, self._failed, self._due_ms)
         self._evicted = self._evicted_told_ns = 0
-        self._next_order_id = restore(self.table, self.journal) + 1
+        self._next_order_id = self._restore() + 1
         facts = {"requestsFrom": REQUEST_ID_BASE, "host": settings.host}
         self.journal.session(self.client_id, link.server_version, now_ns(), **facts)
         self.journal.record(link)
         life.watch(self)
+
+    # -- the compiled order table --------------------------------------------------------------------------------------
+
+    def _table_type(self, link: LinkLike) -> type[OrderTable]:
+        live = link.tables.orders if link.tables is not None else None
+        if self.settings.check_orders and live is not None:
+            return twin(self.client_id, live, lambda: self.taken_seq)
+        return OrderTable if live is None else told(live, lambda: self.taken_seq)
+
+    def _restore(self) -> int:
+        table = self.table
+        if not isinstance(table, ToldTable):
+            return restore(table, self.journal)
+        table.is_silent = True
+        try:
+            used = restore(table, self.journal)
+        finally:
+            table.is_silent = False
+        if len(table):
+            for rows in table.told_rows:
+                tell_open(table, rows, self.now_ns())
+        return used
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -245,6 +270,12 @@ class Core:
         if entry.kind in TABLE_KINDS:
             self.journal.received(entry, from_control=entry.kind not in ORDER_KINDS)
         self.taken_seq = entry.seq
+        table = self.table
+        if isinstance(table, TwinTable):
+            table.take(entry)
+            self.intake.take(entry)
+            table.check()
+            return
         self.intake.take(entry)
 
     def _step(self) -> bool:
@@ -307,6 +338,8 @@ class Core:
         now_ns = self.now_ns()
         self.journal.lost(str(error), now_ns)
         self.table.on_link_lost(str(error), now_ns)
+        if self.link.tables is not None and self.link.ending is not None:  # nobody receives any more
+            self.link.tables.orders.flush()
         self.intake.fail_all(self.lost)
         self.queries.session_lost()
 

@@ -351,7 +351,6 @@ RECORDS: Final[tuple[Record, ...]] = (
     ),
     _order_entry("ORDER_BOUND", "orderBound", orderId="orderId", permId="permId", clientId="clientId"),
     _order_entry("OPEN_ORDER_END", "openOrderEnd"),
-    _order_entry("COMPLETED_ORDERS_END", "completedOrdersEnd"),
     _order_entry(
         "COMMISSION",
         "commissionAndFeesReport",

@@ -30,13 +30,13 @@ from ibwire.spec.records import BY_NAME
 from ibwire.spec.registry import INCOMING, by_name
 
 __all__ = [
+    "MOST_CODES",
     "NO_PRICE",
     "ORDER_SOURCES",
     "QUOTE_SOURCES",
     "SIDES",
     "STATUS_NONE",
     "STATUS_UNKNOWN",
-    "MOST_CODES",
     "WIRE_STATUS_CODES",
     "Move",
     "OrderSource",
@@ -126,7 +126,6 @@ class Role:
     COMPLETED = 5
     BOUND = 6  # an order typed in by hand has an order id now
     OPEN_END = 7  # the end of an answer to a question for open orders
-    COMPLETED_END = 8
 
 
 class Move(NamedTuple):
@@ -190,7 +189,6 @@ ORDER_SOURCES: Final = (
     ),
     OrderSource("ORDER_BOUND", Role.BOUND),
     OrderSource("OPEN_ORDER_END", Role.OPEN_END),
-    OrderSource("COMPLETED_ORDERS_END", Role.COMPLETED_END),
 )
 
 
@@ -242,7 +240,7 @@ _STATES: Final = (
 )
 _FLAGS: Final = (
     *(Flag.SEEN_LIVE, Flag.ANSWERED, Flag.CANCEL_ASKED, Flag.MODIFY_OPEN, Flag.DOUBT, Flag.BLIND, Flag.NEEDS_QUERY),
-    *(Flag.HELD, Flag.FILLS, Flag.SETTLED, Flag.SNAPSHOT, Flag.EXPIRY, Flag.MORE, Flag.OF_CANCEL),
+    *(Flag.HELD, Flag.UNNAMED, Flag.FILLS, Flag.SETTLED, Flag.SNAPSHOT, Flag.EXPIRY, Flag.MORE, Flag.OF_CANCEL),
 )
 _EVENTS: Final = (
     *(Event.STATUS_FILLED, Event.OTHER_STATUS, Event.EXECUTION, Event.EXECUTION_FULL, Event.EXECUTION_REDUCED),
@@ -258,7 +256,7 @@ def _effects() -> bytes:
 
 
 @cache
-def _rules() -> tuple[list[list[tuple[int, ...]]], list[tuple[int, int, int, int]]]:
+def _rules() -> tuple[list[list[tuple[int, int, int, int, int, int]]], list[tuple[int, int, int, int]]]:
     rules = [[(r.states, r.need, r.forbid, int(r.trigger), r.set, r.clear) for r in of_event] for of_event in RULES]
     cells = [
         (int(state), int(trigger), cell.target, int(cell.legality is Legality.ANOMALY))
@@ -289,8 +287,9 @@ def machine_plan(effects: Mapping[int, OrderEffect] | None = None, *, restores: 
     -------
     tuple
         Rules of each event (states, need, forbid, trigger, set, clear); cells (state, trigger, target, 1 for an
-        anomaly); ms that each state may last; risk of each; :func:`code_table`; bits of the states that are ends, and of
-        those that may be filled; the numbers of what the steps themselves name, which the machine compares with its own.
+        anomaly); ms that each state may last; risk of each; :func:`code_table`; bits of the states that are ends, and
+        of those that may be filled; the numbers of what the steps themselves name, which the machine compares with
+        its own.
     """
     rules, cells = _rules()
     may_fill = sum(1 << state for state, risk in enumerate(RISK) if risk in (Risk.MAYBE_LIVE, Risk.LIVE, Risk.UNKNOWN))

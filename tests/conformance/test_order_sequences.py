@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from ibwire.client.told import TwinTable, twin
 from ibwire.spec.orderstates import State
-from ibwire.trade.orders import OrderTable
 from ibwire.trade.view import OrderView
+from tests.unit.trade.compiled import entry
 
 from .captures import CapturesMissing
 from .oracle import REPOSITORY
@@ -54,7 +55,7 @@ class Player:
     """Feeds one sequence to a table; `told` is the last status of each order, `bought` its executions."""
 
     def __init__(self) -> None:
-        self.table = OrderTable(CLIENT)
+        self.table: TwinTable = twin(CLIENT)(CLIENT)
         self.told: dict[int, str] = {}
         self.bought: dict[int, Decimal] = {}
         self.now = 0
@@ -67,6 +68,12 @@ class Player:
             handler = getattr(self, f"on_{step.get('msg')}", None)
             if handler is not None:
                 handler(step["args"])
+                self.table.check()
+
+    def say(self, verb: str, message: Any, order_id: int = 0, text: str = "") -> None:
+        """The same message for the compiled machine."""
+        header, payload = entry(verb, message, order_id, text, self.now)
+        self.table.take(SimpleNamespace(header=header, payload=payload))
 
     def on_place_order(self, args: dict[str, Any]) -> None:
         self.table.on_place(int(args["order_id"]), contract_of(args), order_of(args), self.now)
@@ -77,15 +84,17 @@ class Player:
     def on_open_order(self, args: dict[str, Any]) -> None:
         state = SimpleNamespace(status=args.get("status", ""), completedStatus="")
         order, order_id = order_of(args), int(args["order_id"])
-        self.table.on_open_order(
-            SimpleNamespace(orderId=order_id, contract=contract_of(args), order=order, orderState=state), self.now
-        )
+        order.orderType = ""
+        message = SimpleNamespace(orderId=order_id, contract=contract_of(args), order=order, orderState=state)
+        self.say("openOrder", message)
+        self.table.on_open_order(message, self.now)
 
     def on_order_status(self, args: dict[str, Any]) -> None:
         message = names(args, orderId="order_id", status="status", avgFillPrice="avg_fill_price", whyHeld="why_held")
         message.filled, message.remaining = Decimal(args["filled"]), Decimal(args["remaining"])
         message.permId, message.clientId = int(args.get("perm_id") or 0), CLIENT
         self.told[message.orderId] = message.status
+        self.say("orderStatus", message)
         self.table.on_order_status(message, self.now)
 
     def on_execution_detail(self, args: dict[str, Any]) -> None:
@@ -93,14 +102,19 @@ class Player:
         execution.shares, execution.price = Decimal(args["shares"]), float(args["price"])
         execution.clientId, execution.permId = CLIENT, 0
         self.bought[execution.orderId] = self.bought.get(execution.orderId, Decimal(0)) + execution.shares
-        self.table.on_execution(SimpleNamespace(contract=contract_of(args), execution=execution), self.now)
+        message = SimpleNamespace(contract=contract_of(args), execution=execution)
+        self.say("execDetails", message)
+        self.table.on_execution(message, self.now)
 
     def on_commission_report(self, args: dict[str, Any]) -> None:
         report = SimpleNamespace(execId=args["exec_id"], commission=args["commission"], currency=args["currency"])
+        self.say("commission", report)
         self.table.on_commission(report, self.now)
 
     def on_api_error(self, args: dict[str, Any]) -> None:
-        self.table.on_error(int(args["req_id"]), int(args["code"]), args["message"], self.now)
+        order_id, code, text = int(args["req_id"]), int(args["code"]), args["message"]
+        self.say("error", code, order_id, text)
+        self.table.on_error(order_id, code, text, self.now)
 
 
 @pytest.mark.parametrize("sequence", sequences(), ids=lambda one: str(one["name"]))

@@ -382,6 +382,5 @@ COMPLETED_ORDERS_END = incoming(
     since=V.COMPLETED_ORDERS,
     proto="CompletedOrdersEnd",
     proto_since=V.PROTOBUF_COMPLETED_ORDER,
-    record="COMPLETED_ORDERS_END",
 )
 

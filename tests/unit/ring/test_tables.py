@@ -359,11 +359,11 @@ def test_an_unknown_status_is_kept_as_text_and_never_guessed() -> None:
 
 def test_executions_count_once_and_commissions_find_their_order() -> None:
     s = Session()
-    ids = {"orderId": 1, "clientId": OURS, "permId": 55}
+    ids: dict[str, Any] = {"orderId": 1, "clientId": OURS, "permId": 55, "quantity_digits": 0}
     s.entry(COMMISSION, execId="a.01.01", price=1.0)  # before its execution: kept until that comes
     for _ in range(2):  # the answer to a request tells it again
-        s.entry(EXECUTION, **ids, execId="a.01.01", quantity=40, quantity_digits=0, filled=40, price=10.5, avg_price=10.5)
-    s.entry(EXECUTION, **ids, execId="b.01.01", quantity=20, quantity_digits=0, filled=60, price=11, avg_price=10.6)
+        s.entry(EXECUTION, **ids, execId="a.01.01", quantity=40, filled=40, price=10.5, avg_price=10.5)
+    s.entry(EXECUTION, **ids, execId="b.01.01", quantity=20, filled=60, price=11, avg_price=10.6)
     s.entry(COMMISSION, execId="b.01.01", price=0.35)
     s.publish()
     o = s.orders.read(OURS, 1)
@@ -372,7 +372,7 @@ def test_executions_count_once_and_commissions_find_their_order() -> None:
     assert (o.total_filled, o.total_filled_digits, o.fees, o.fees_digits, o.corrections) == (60, 0, 1.35, 2, 0)
     assert s.orders.unkeyed == 1
     assert math.isnan(o.filled)
-    s.entry(EXECUTION, **ids, execId="a.01.02", quantity=30, quantity_digits=0, filled=30, price=10.5)
+    s.entry(EXECUTION, **ids, execId="a.01.02", quantity=30, filled=30, price=10.5)
     s.publish()
     o = s.orders.read(OURS, 1)
     assert o is not None and (o.executions, o.corrections, o.total_filled, o.confirmed_filled) == (2, 1, 50, 50)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import struct
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from ibwire import _ring, _tracker
-from ibwire.ring.tables import order_machine
+from ibwire import _tracker
+from ibwire.client.told import exact, tell_place
+from ibwire.ring.tables import private_orders
 from ibwire.spec import records
 from ibwire.spec.orderstates import State
 from ibwire.spec.records import BY_NAME, ORDER_HEADER_BYTES
@@ -124,8 +125,8 @@ def entry(verb: str, what: Any, order_id: int = 0, text: str = "", now_ns: int =
             execId=one.execId, account=getattr(one, "acctNumber", ""), secType=getattr(what.contract, "secType", "")
         )
     elif verb == "commission":
-        amount = getattr(what, "commissionAndFees", None)
-        made.double("price", amount)
+        amount = getattr(what, "commissionAndFees", getattr(what, "commission", None))
+        made.double("price", known(amount))
         made.texts(execId=what.execId, text=what.currency)
     elif verb == "orderBound":
         made.ids(orderId=what.orderId, permId=what.permId, clientId=what.clientId)
@@ -136,39 +137,20 @@ def entry(verb: str, what: Any, order_id: int = 0, text: str = "", now_ns: int =
     return made.done(now_ns)
 
 
-def exact(value: float, digits: int) -> Decimal:
-    """The decimal that a row's double and digits stand for."""
-    return Decimal(f"{value:.{max(digits, 0)}f}")
-
-
 class Compiled:
     """An order machine without a ring: entries are handed to it one by one."""
 
-    made: dict[int, tuple[Any, tuple[bytes, bytes]]] = {}
+    made: ClassVar[dict[int, tuple[Any, tuple[bytes, bytes]]]] = {}
 
     def __init__(self, client_id: int = CLIENT) -> None:
         self.client_id = client_id
-        self.region = _ring.Region(64)
-        self.table = _tracker.OrderTable(self.region, 8)
-        self.tracker = order_machine(self.table, client_id, restores=False)
-
-    def place(self, order_id: int, contract: Any, order: Any, now_ns: int) -> None:
-        total = known(getattr(order, "totalQuantity", None))
-        prices = [known(getattr(order, name, None)) for name in ("lmtPrice", "auxPrice")]
-        limit, aux = (math.nan if price is None else float(price) for price in prices)
-        self.table.place(
-            order_id, now_ns, quantity=math.nan if total is None else float(total), quantity_digits=_digits(total),
-            limit=limit, aux=aux, transmit=getattr(order, "transmit", True) is not False,
-            what_if=bool(getattr(order, "whatIf", False)), parentId=getattr(order, "parentId", 0) or 0,
-            sec_type=getattr(contract, "secType", "") or "", account=getattr(order, "account", "") or "",
-            divided=bool(getattr(order, "faGroup", "")),
-        )  # fmt: skip
+        self.table, self.tracker = private_orders(client_id)
 
     def apply(self, step: Step, now_ns: int) -> None:
         table, what = self.table, step.what
         match step.verb:
             case "place":
-                self.place(step.order_id, stock(), what, now_ns)
+                tell_place(table, step.order_id, stock(), what, now_ns)
             case "cancel":
                 table.cancel(step.order_id, now_ns)
             case "undecodable":
@@ -185,6 +167,8 @@ class Compiled:
                 table.begin_snapshot(now_ns, everyone=True)
             case "end_snapshot":
                 table.end_snapshot(now_ns)
+            case "listed":
+                table.executions_listed(now_ns, [(self.client_id, key) for key in what])
             case "looked_up":
                 table.looked_up(now_ns)
             case _:

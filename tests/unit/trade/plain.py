@@ -50,6 +50,8 @@ class Plain:
                 table.begin_snapshot(everyone=True)
             case "end_snapshot":
                 table.end_snapshot(now_ns)
+            case "listed":
+                table.on_executions_listed([view for key in what if (view := table.get(key)) is not None])
             case "looked_up":
                 table.on_looked_up(now_ns)
             case _:
