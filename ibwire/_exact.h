@@ -12,11 +12,11 @@ typedef __int128 ibw_exact;
 static const double IBW_POWERS[19] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
                                       1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
 
-static inline ibw_exact ibw_exact_unit(int digits) {
-    ibw_exact unit = 1;
-    for (int i = digits; i < 18; i++) unit *= 10;
-    return unit;
-}
+static const int64_t IBW_UNITS[19] = { /* of the last of so many digits after the point */
+    1000000000000000000, 100000000000000000, 10000000000000000, 1000000000000000, 100000000000000, 10000000000000,
+    1000000000000, 100000000000, 10000000000, 1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+
+static inline ibw_exact ibw_exact_unit(int digits) { return IBW_UNITS[digits]; }
 
 /* Whether a number means something: not NaN, not infinite, none of the wire's spellings of "not set". */
 static inline int ibw_is_known(double value) {
@@ -64,13 +64,18 @@ static inline int ibw_exact_shortest(double value, ibw_exact *out) {
 
 /* As a double, rounded once where it fits in 53 bits; `digits`: how many stand after the point, -1 when it does not. */
 static inline double ibw_exact_double(ibw_exact value, int8_t *digits) {
-    ibw_exact unit = ibw_exact_unit(0);
+    int64_t unit = IBW_UNITS[0];
     int n = 0;
-    while (n < 18 && value % unit) {
-        unit /= 10;
-        n++;
+    if (!value) {
+        *digits = 0;
+        return 0;
     }
     ibw_exact whole = value / unit;
+    int64_t rest = (int64_t)(value - whole * unit);
+    if (rest) {
+        while (rest % unit) unit = IBW_UNITS[++n];
+        whole = value / unit;
+    }
     *digits = whole < (ibw_exact)1 << 53 && whole > -((ibw_exact)1 << 53) ? (int8_t)n : -1;
     return (double)whole / IBW_POWERS[n];
 }

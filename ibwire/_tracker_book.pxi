@@ -110,6 +110,8 @@ cdef struct Order:
     exact reported_filled
     exact reported_remaining
     exact fee_sum
+    exact shown_filled     # as the row has it
+    exact shown_confirmed
     Terms placed
     Terms broker
     TermList pending       # modifies that are not answered
@@ -151,6 +153,7 @@ cdef struct Order:
     uint8_t fee_currency_len
     char[4] fee_currency
     uint8_t fees_mixed
+    uint8_t fees_changed
     uint8_t is_divided     # as of the last sum
     uint8_t is_combination
 
@@ -513,8 +516,8 @@ cdef class Book:
                 at = fill.next
                 if fill.fee_revision >= 0 and self.part_of(order, fill) == 1:
                     wanted = 1
-        order.fee_sum, order.fee_currency_len, order.fees_mixed = 0, 0, False
-        order.row.fees = NAN
+        order.fee_sum, order.fee_currency_len, order.fees_mixed, order.fees_changed = 0, 0, False, True
+        order.row.fees, order.row.fees_digits, order.row.currency_len = NAN, -1, 0
         at = order.first_fill
         while at >= 0:
             fill = &self.fills[at]
@@ -536,6 +539,7 @@ cdef class Book:
                 or memcmp(order.fee_currency, fill.currency, CURRENCY_BYTES)):
             order.fees_mixed = True
         order.fee_sum += fill.fee
+        order.fees_changed = True
 
     # -- rows
 
@@ -591,10 +595,15 @@ cdef class Book:
         row.pending_modifies = <uint8_t>(order.pending.count if order.pending.count < 255 else 255)
         row.memory, row.due_ns, row.notional = order.flags, order.due_ns, order.notional
         filled = confirmed_of(order)
-        row.confirmed_filled = ibw_exact_double(filled, &row.confirmed_filled_digits)
+        if filled != order.shown_confirmed:
+            order.shown_confirmed = filled
+            row.confirmed_filled = ibw_exact_double(filled, &row.confirmed_filled_digits)
         filled = filled_of(order)
-        row.total_filled = ibw_exact_double(filled, &row.total_filled_digits)
-        if row.fees == row.fees or order.fees_mixed:
+        if filled != order.shown_filled:
+            order.shown_filled = filled
+            row.total_filled = ibw_exact_double(filled, &row.total_filled_digits)
+        if order.fees_changed and (row.fees == row.fees or order.fees_mixed):
+            order.fees_changed = False
             row.fees = ibw_exact_double(order.fee_sum, &row.fees_digits)
             row.currency_len = order.fee_currency_len
             memcpy(row.currency, order.fee_currency, CURRENCY_BYTES)
@@ -618,8 +627,8 @@ cdef inline uint64_t mixed_name(uint32_t kind, uint64_t a, uint64_t b) noexcept 
 
 
 cdef inline double ibw_double(exact value) noexcept nogil:
-    cdef int8_t digits
-    return ibw_exact_double(value, &digits)
+    # For products, which are doubles anyway.
+    return <double>value / 1e18
 
 
 cdef inline exact confirmed_of(const Order *order) noexcept nogil:

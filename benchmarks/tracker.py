@@ -1,0 +1,197 @@
+"""What the compiled order machine costs, in one run beside what it is held against.
+
+    python -m benchmarks.tracker [--count N] [--runs N] [--probes N]
+
+`rate`: order entries a second, M5 in memory -> decode -> order ring -> machine -> table, beside ib_async's decoder with
+its full wrapper. `latency`: one receive in memory (one message of M5) decoded and stepped, beside decoded alone.
+`spinning`: another process sends a status and looks at the shared table until it is there, with and without a thread
+that spins in pure Python in the process that receives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from importlib import import_module
+from statistics import median
+from typing import Any
+
+from benchmarks import mixes, wire
+from benchmarks.compat_peer import Side
+from benchmarks.turns import interleaved
+from ibwire.io import shm
+from ibwire.ring import impl
+from ibwire.ring.tables import live_tables, tables_of
+from ibwire.spec import records
+from ibwire.wire import hot
+from ibwire.wire.framing import frame
+
+DIALECT = "t176"
+VERSION = 176
+CLIENT = 1
+PACE_S = 0.002
+
+
+class Session:
+    """A decoder with its rings; with `tracks` also with the live tables."""
+
+    def __init__(self, tracks: bool) -> None:
+        rings = import_module("ibwire._ring")
+        self.region = rings.Region(1 << 10, sizes=(records.QUOTE_ROW_BYTES, records.ORDER_ROW_BYTES))
+        self.market, self.orders = rings.MarketRing(self.region), rings.LogRing()
+        self.tables = live_tables(self.market, self.orders, CLIENT) if tracks else None
+        fast = import_module("ibwire._fastdecode")
+        self.decoder = fast.StreamDecoder(hot.tables(VERSION), self.market, self.orders, rings.LogRing())
+
+
+def rate(tracks: bool, data: bytes, count: int) -> float:
+    session = Session(tracks)
+    pieces = [data[at : at + 65536] for at in range(0, len(data), 65536)]
+    begin_ns = time.perf_counter_ns()
+    for piece in pieces:
+        session.decoder.receive(piece, 1)
+    seconds = (time.perf_counter_ns() - begin_ns) / 1e9
+    if session.tables is not None and session.tables.orders.rows != count // 4:
+        raise RuntimeError(f"{session.tables.orders.rows} rows of {count // 4} orders")
+    return count / seconds
+
+
+def one_by_one(tracks: bool, frames: list[bytes]) -> float:
+    """Median ns of one receive of one message."""
+    session, times, now = Session(tracks), [], time.perf_counter_ns
+    receive = session.decoder.receive
+    for data in frames:
+        begin_ns = now()
+        receive(data, 1)
+        times.append(now() - begin_ns)
+    return float(median(times[len(times) // 2 :]))
+
+
+# ------------------------------------------------------------------------------------------ from the socket to the table
+
+
+def probe(name: str, fd: int, count: int) -> None:
+    """The other process: send, look until it is there. Prints its quantiles, ns."""
+    region, _facts = shm.attach_region(name)
+    rows = tables_of(region).orders
+    with socket.socket(fileno=fd) as peer:
+        times = []
+        for n in range(1, count + 1):
+            data = status(n)
+            time.sleep(PACE_S)
+            begin_ns = time.perf_counter_ns()
+            peer.sendall(data)
+            while (row := rows.read(CLIENT, 1)) is None or row.remaining != n:
+                if time.perf_counter_ns() - begin_ns > 5_000_000_000:
+                    raise RuntimeError(f"status {n} is not in the table after 5 s")
+            times.append(time.perf_counter_ns() - begin_ns)
+    found = wire.quantiles(times)
+    print(found.p50, found.p99, flush=True)
+
+
+def status(n: int) -> bytes:
+    fields = ["3", "1", "Submitted", "0", str(n), "0", "55", "0", "0", str(CLIENT), "", "0"]
+    return frame("".join(f"{field}\0" for field in fields).encode())
+
+
+def to_table(spins: bool, count: int) -> tuple[int, int]:
+    """(p50, p99) ns from bytes at the socket to the state in the table, as another process sees it."""
+    name = f"bench-tracker-{os.getpid()}"
+    segment = shm.create(name, market_records=1 << 10, tape_bytes=1 << 16, quotes=64, orders=64)
+    rings, reader_module = import_module("ibwire._ring"), import_module("ibwire._reader")
+    ours, theirs = socket.socketpair()
+    stop = threading.Event()
+    try:
+        market, orders = rings.MarketRing(segment.region), rings.LogRing(tape=rings.Tape(segment.region), origin=1)
+        tables = live_tables(market, orders, CLIENT)
+        fast = import_module("ibwire._fastdecode")
+        decoder = fast.StreamDecoder(hot.tables(VERSION), market, orders, rings.LogRing())
+        reader = reader_module.Reader(ours.fileno(), decoder, segment.region, orders=orders)
+        threads = [threading.Thread(target=reader.run)]
+        if spins:
+            threads.append(threading.Thread(target=spin, args=(stop,)))
+        for thread in threads:
+            thread.start()
+        command = [sys.executable, "-m", "benchmarks.tracker", "--probe", name, "--fd", str(theirs.fileno())]
+        done = subprocess.run(
+            [*command, "--probes", str(count)], pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, check=True, timeout=300
+        )
+        stop.set()
+        reader.stop()
+        ours.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+        assert tables.orders.rows == 1
+        p50, p99 = done.stdout.split()
+        return int(p50), int(p99)
+    finally:
+        stop.set()
+        ours.close()
+        theirs.close()
+        with contextlib.suppress(OSError):
+            segment.close()
+
+
+def spin(stop: threading.Event) -> None:
+    n = 0
+    while not stop.is_set():
+        for _ in range(10_000):
+            n += 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=40_000, help="messages of M5")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--probes", type=int, default=2_000)
+    parser.add_argument("--probe", help=argparse.SUPPRESS)
+    parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.probe:
+        probe(args.probe, args.fd, args.probes)
+        return
+    if impl.NAME != "compiled":
+        raise SystemExit("ibwire is not built")
+    data = mixes.mix("M5", DIALECT, args.count, 7)
+    frames = [frame(payload) for payload in mixes.payloads(data)]
+    with Side("ib_async") as peer:
+
+        def theirs() -> float:
+            answer = peer.ask(do="orders", dialect=DIALECT, count=args.count, seed=7)
+            return float(answer["messages_per_s"])
+
+        rates = interleaved(
+            args.runs,
+            {"tracked": partial(rate, True, data, args.count), "decoded": partial(rate, False, data, args.count),
+             "ib_async": theirs},
+        )  # fmt: skip
+    middle = {name: median(found) for name, found in rates.items()}
+    step_ns = 1e9 / middle["tracked"] - 1e9 / middle["decoded"]
+    print(f"rate: {middle['tracked']:,.0f}/s tracked, {middle['decoded']:,.0f}/s decoded alone, ib_async "
+          f"{middle['ib_async']:,.0f}/s: {middle['tracked'] / middle['ib_async']:.0f} times; the step alone "
+          f"{step_ns:.0f} ns an entry, {1e9 / step_ns / middle['ib_async']:.0f} times")  # fmt: skip
+    single = interleaved(
+        args.runs, {"stepped": partial(one_by_one, True, frames), "decoded": partial(one_by_one, False, frames)}
+    )
+    ns = {name: median(found) for name, found in single.items()}
+    print(f"latency: {ns['stepped']:.0f} ns stepped, {ns['decoded']:.0f} ns decoded alone: "
+          f"{ns['stepped'] / ns['decoded']:.2f} times")  # fmt: skip
+    seen = interleaved(
+        args.runs, {"alone": partial(to_table, False, args.probes), "spinning": partial(to_table, True, args.probes)},
+        warm_up=False,
+    )  # fmt: skip
+    at = {name: [median(column) for column in zip(*found, strict=True)] for name, found in seen.items()}
+    print(f"socket to table: p50 {at['alone'][0] / 1e3:.1f} us, p99 {at['alone'][1] / 1e3:.1f} us alone; p50 "
+          f"{at['spinning'][0] / 1e3:.1f} us, p99 {at['spinning'][1] / 1e3:.1f} us beside a spinning thread: p99 "
+          f"{at['spinning'][1] / at['alone'][1]:.2f} times")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
