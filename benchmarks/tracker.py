@@ -21,7 +21,6 @@ import time
 from functools import partial
 from importlib import import_module
 from statistics import median
-from typing import Any
 
 from benchmarks import mixes, wire
 from benchmarks.compat_peer import Side
