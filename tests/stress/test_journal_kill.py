@@ -77,7 +77,7 @@ def test_nothing_sent_is_unknown(operation: str, tmp_path: Path, children: subpr
             got = [payload for payload in gateway.ended.get(timeout=30) if is_order(codec, payload)]
             if answer == "done":
                 break
-            assert answer == "killed"
+            assert answer == "killed", answer
             entries = list(read(where))
             intents = [intent_of(one).frame for one in entries if one.kind == Kind.INTENT]
             assert got == intents[: len(got)]  # what was sent stands there, in its order
