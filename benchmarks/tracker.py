@@ -73,7 +73,7 @@ def one_by_one(tracks: bool, frames: list[bytes]) -> float:
     return float(median(times[len(times) // 2 :]))
 
 
-# ------------------------------------------------------------------------------------------ from the socket to the table
+# ----------------------------------------------------------------------------------- from the socket to the table
 
 
 def probe(name: str, fd: int, count: int) -> None:
@@ -120,7 +120,11 @@ def to_table(spins: bool, count: int) -> tuple[int, int]:
             thread.start()
         command = [sys.executable, "-m", "benchmarks.tracker", "--probe", name, "--fd", str(theirs.fileno())]
         done = subprocess.run(
-            [*command, "--probes", str(count)], pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, check=True, timeout=300
+            [*command, "--probes", str(count)],
+            pass_fds=[theirs.fileno()],
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=300,
         )
         stop.set()
         reader.stop()
