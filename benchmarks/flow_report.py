@@ -100,19 +100,23 @@ def _column(seen: dict[str, list[Answer]], name: str, key: str) -> list[float]:
 
 
 def decode(bench: Bench) -> Iterator[Figure]:
-    """Bytes in memory to the market ring, beside unchecked bare C and the official decoder."""
-    with tempfile.TemporaryDirectory() as folder:
-        ceiling = Ceiling(Path(folder))
+    """Bytes in memory to the market ring, beside unchecked bare C in two variants and the official decoder."""
+    with tempfile.TemporaryDirectory() as plain, tempfile.TemporaryDirectory() as folder:
+        ceilings = {
+            "bare C, plain loops": Ceiling(Path(plain), byte_loops=True),
+            "bare C, eight bytes at a time": Ceiling(Path(folder)),
+        }
         for dialect in mixes.DIALECTS:
             for mix in bare.MIXES:
-                seen = report.samples(bench.peer(), ceiling, mix, dialect, bench.args)
+                seen = report.samples(bench.peer(), ceilings, mix, dialect, bench.args)
                 if "ibwire" not in seen:
                     bench.missing.append(f"decode, {mix} {dialect}: ibwire is not built")
                     continue
                 simple = mix in ("M1", "M2")
                 what = f"{mix}: bytes in memory to the market ring"
                 ours = seen["ibwire"]
-                yield Figure("decode", what, dialect, RATE, ours, "bare C", seen["ceiling"], 0.7 if simple else 0.55)
+                for who in ceilings:
+                    yield Figure("decode", what, dialect, RATE, ours, who, seen[who], 0.7 if simple else 0.55)
                 yield Figure("decode", what, dialect, RATE, ours, "official", seen["peer"], 100 if simple else 60)
 
 

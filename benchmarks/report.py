@@ -55,13 +55,14 @@ def _subject(dialect: str, data: bytes) -> Callable[[], int] | None:
         return None
 
 
-def samples(peer: Peer, ceiling: Ceiling, name: str, dialect: str, args: argparse.Namespace) -> dict[str, list[float]]:
+def samples(
+    peer: Peer, ceilings: dict[str, Ceiling], name: str, dialect: str, args: argparse.Namespace
+) -> dict[str, list[float]]:
     """Messages per second of each who takes part, from ``args.runs`` interleaved runs after one to warm up."""
     data = mixes.mix(name, dialect, args.count, args.seed)
-    decoders: dict[str, Callable[[], int] | None] = {
-        "ceiling": ceiling.decoder(dialect, data) if name in bare.MIXES else None,
-        "ibwire": _subject(dialect, data),
-    }
+    decoders: dict[str, Callable[[], int] | None] = {"ibwire": _subject(dialect, data)}
+    if name in bare.MIXES:
+        decoders |= {who: ceiling.decoder(dialect, data) for who, ceiling in ceilings.items()}
     takers: dict[str, Callable[[], float]] = {
         who: partial(messages_per_s, decode, args.count) for who, decode in decoders.items() if decode is not None
     }
@@ -71,7 +72,7 @@ def samples(peer: Peer, ceiling: Ceiling, name: str, dialect: str, args: argpars
 
 def rates(peer: Peer, ceiling: Ceiling, name: str, dialect: str, args: argparse.Namespace) -> dict[str, Any]:
     """Their medians."""
-    seen = samples(peer, ceiling, name, dialect, args)
+    seen = samples(peer, {"ceiling": ceiling}, name, dialect, args)
     medians = {who: median(seen[who]) if who in seen else None for who in ("ceiling", "ibwire", "peer")}
     return {"mix": name, "dialect": dialect, **medians}
 
