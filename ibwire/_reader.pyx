@@ -425,14 +425,14 @@ cdef class Reader:
             return
         self.tidied_ns = now
         if self.orders is not None:
-            self.orders.tidy()
+            self.orders.trim()
             segments += self.orders.taken
         if self.control is not None:
-            self.control.tidy()
+            self.control.trim()
             segments += self.control.taken
             ibw_store_relaxed(&self.region.counts.control, self.control.entries)
         if self.every is not None:
-            self.every.log.tidy()
+            self.every.log.trim()
             segments += self.every.log.taken
             ibw_store_relaxed(&self.region.counts.evicted, self.every.log.evicted // 64)
             if self.every.log.evicted != self.evicted:  # told by who waits for entries only

@@ -243,7 +243,8 @@ cdef class LogRing:
     cdef Segment *first        # the producer's: the oldest that a cursor may begin at
     cdef Segment *last
     cdef Segment *retired      # unlinked, but a cursor may still look at them; by their `retired`
-    cdef Segment *spare
+    cdef Segment *spare        # by their `next`; for the next ones, so that a consumer who follows costs no page faults
+    cdef int spares
     cdef uint64_t first_index  # of `first`; what is below may go at any time
     cdef uint64_t floor        # cached: every cursor has read at least that far
     cdef uint64_t held         # bytes of all segments, spare and retired ones included
@@ -261,6 +262,7 @@ cdef class LogRing:
     cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil
     cdef uint8_t *room_for(self, uint64_t whole, int *why) noexcept nogil
     cdef void tidy(self) noexcept nogil
+    cdef void trim(self) noexcept nogil
     cdef uint64_t end(self) noexcept nogil
     cdef uint64_t slowest(self) noexcept nogil
     cdef bint looked_at(self, uint64_t index) noexcept nogil

@@ -22,6 +22,10 @@ from libc.string cimport memcmp, memcpy, memset
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident() nogil
 
+cdef extern from "_memory.h" nogil:
+    void *ibw_map(size_t bytes)
+    void ibw_unmap(void *at, size_t bytes)
+
 cdef extern from "unistd.h" nogil:
     ssize_t write(int fd, const void *data, size_t n)
     ssize_t read(int fd, void *data, size_t n)

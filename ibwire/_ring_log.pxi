@@ -9,10 +9,11 @@
 cdef uint64_t ANY = <uint64_t>-1
 cdef enum:
     MOST_CURSORS = 256
+    MOST_SPARES = 8
 
 
 cdef Segment *new_segment(uint64_t capacity) noexcept nogil:
-    cdef Segment *segment = <Segment *>malloc(sizeof(Segment) + capacity)
+    cdef Segment *segment = <Segment *>ibw_map(sizeof(Segment) + capacity)
     if segment is not NULL:
         segment.next = NULL
         segment.used = 0
@@ -20,6 +21,10 @@ cdef Segment *new_segment(uint64_t capacity) noexcept nogil:
         segment.index = 0
         segment.base = 0
     return segment
+
+
+cdef void free_segment(Segment *segment) noexcept nogil:
+    ibw_unmap(segment, sizeof(Segment) + segment.capacity)
 
 
 cdef class LogRing:
@@ -52,8 +57,8 @@ cdef class LogRing:
         while self.retired is not NULL:
             segment = self.retired
             self.retired = segment.retired
-            free(segment)
-        free(self.spare)
+            free_segment(segment)
+        free_chain(self.spare)
         free(self.slots_block)
 
     @property
@@ -114,11 +119,25 @@ cdef class LogRing:
             self.give(segment)
 
     cdef void give(self, Segment *segment) noexcept nogil:
-        if self.spare is NULL and segment.capacity == SEGMENT_BYTES:
+        # One that was retired keeps its `next` until here; nobody is on the way through it any more.
+        if self.spares < MOST_SPARES and segment.capacity == SEGMENT_BYTES:
+            segment.next = self.spare
             self.spare = segment
+            self.spares += 1
         else:
             ibw_store_relaxed(&self.held, self.held - segment.capacity)
-            free(segment)
+            free_segment(segment)
+
+    cdef void trim(self) noexcept nogil:
+        # As tidy, and only one spare segment is kept. Producer only, now and then.
+        cdef Segment *segment
+        self.tidy()
+        while self.spares > 1:
+            segment = self.spare
+            self.spare = segment.next
+            self.spares -= 1
+            ibw_store_relaxed(&self.held, self.held - segment.capacity)
+            free_segment(segment)
 
     cdef void tidy(self) noexcept nogil:
         # Give back what nobody needs. Producer only; cheap where there is nothing to do.
@@ -158,7 +177,8 @@ cdef class LogRing:
             size = SEGMENT_BYTES if whole <= SEGMENT_BYTES else whole
             if self.spare is not NULL and size == SEGMENT_BYTES:
                 fresh = self.spare
-                self.spare = NULL
+                self.spare = fresh.next
+                self.spares -= 1
             else:
                 fresh = new_segment(size)
                 if fresh is NULL:
@@ -216,7 +236,7 @@ cdef class LogRing:
 
     def collect(self):
         """Give back what nobody needs any more, now. Producer only."""
-        self.tidy()
+        self.trim()
 
     def cursor(self, *, from_start=False):
         """A new cursor: at the end, or at the oldest entry that is still held."""
@@ -227,7 +247,7 @@ cdef void free_chain(Segment *segment) noexcept nogil:
     cdef Segment *following
     while segment is not NULL:
         following = segment.next
-        free(segment)
+        free_segment(segment)
         segment = following
 
 
@@ -453,7 +473,7 @@ cdef class EveryRing:
 
     def collect(self):
         """Give back what nobody needs any more, now. Producer only."""
-        self.log.tidy()
+        self.log.trim()
 
     def cursor(self, *, from_start=False):
         """A new cursor: at the end, or at the oldest record that is still held."""
