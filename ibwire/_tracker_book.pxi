@@ -156,6 +156,7 @@ cdef struct Order:
     uint8_t fees_changed
     uint8_t is_divided     # as of the last sum
     uint8_t is_combination
+    uint8_t is_mixed       # since the last sum it was one or the other: not every execution counts
 
 
 cdef inline bint has_text(const TextRef *ref, const Entry *entry) noexcept nogil:

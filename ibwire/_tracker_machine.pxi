@@ -281,16 +281,22 @@ cdef class Machine(Book):
         order.has_broker = order.has_broker_contract = True
         order.broker_account, order.broker_group, order.broker_type = account, group, kind
         order.broker = terms[0]
-        self.regroup(order)
+        self.regroup(order, True)
 
-    cdef void regroup(self, Order *order) noexcept nogil:
-        # What decides which executions count may have changed.
+    cdef void regroup(self, Order *order, bint sums) noexcept nogil:
+        # What decides which executions count may have changed. Terms that we send ourselves change no sum (not `sums`):
+        # what is filled follows from what the gateway says.
         cdef uint8_t divided = order.broker_group or order.order_group
         cdef uint8_t combination = (order.broker_type if order.has_broker_contract else order.order_type) == COMBINATION
-        if order.first_fill >= 0 and (divided or combination or order.is_divided or order.is_combination):
-            order.is_divided = divided
-            self.sum_fills(order)
+        order.is_mixed |= divided or combination or order.is_divided or order.is_combination
         order.is_divided, order.is_combination = divided, combination
+        if order.first_fill >= 0 and order.is_mixed:
+            if sums:
+                self.sum_fills(order)
+            else:
+                self.sum_fees(order)
+        if sums:
+            order.is_mixed = divided or combination
 
     cdef void apply_terms(self, Order *order, const Entry *entry, const uint8_t *payload, uint32_t extra) noexcept nogil:
         cdef Terms terms
@@ -451,7 +457,7 @@ cdef class Machine(Book):
         cdef int64_t revision
         cdef Fill *fill = self.fill_named(&entry.execId, entry, payload, &revision, name)
         cdef Order *order
-        cdef Order *other
+        cdef Order *other = NULL
         cdef exact delta = 0, shares = 0
         cdef double notional = 0
         cdef uint8_t part
@@ -475,7 +481,7 @@ cdef class Machine(Book):
             fill = self.fill_named(&entry.execId, entry, payload, &revision, name)
             if not order.has_contract:
                 order.has_contract, order.order_type = True, fill.type
-                self.regroup(order)
+                self.regroup(order, False)
             self.own_fill(order, fill)
         else:
             order = self.itself(fill.owner)
@@ -495,7 +501,7 @@ cdef class Machine(Book):
         else:
             order.row.corrections += 1
         part = self.part_of(order, fill)
-        if order.is_divided:
+        if order.is_divided or other is not NULL:  # a merge has summed this one already
             self.sum_fills(order)
         elif part != 2:
             order.exec_filled += delta
@@ -694,7 +700,7 @@ cdef class Machine(Book):
         order.parent = command.parent or order.parent
         order.has_order, order.has_history = True, True
         order.order_account, order.order_group = command.account, command.flags & DIVIDED != 0
-        self.regroup(order)
+        self.regroup(order, False)
         self.touch(order)
         if order.what_if:
             return
@@ -705,7 +711,7 @@ cdef class Machine(Book):
             order.row.refusal_code = 0
             if self.ended >> order.state & 1:
                 order.has_broker = order.broker_group = False
-                self.regroup(order)
+                self.regroup(order, False)
         else:
             order.last_act = MODIFIED
             if order.state != FILLED:

@@ -247,7 +247,7 @@ class OrderTable:
         execution = msg.execution
         outcome, fill, shares, notional = self.book.on_execution(msg.contract, execution, now_ns)
         self.heard.add(fill.base)
-        view = fill.owner
+        view, other = fill.owner, None
         if view is None:
             ids = id_of(execution.orderId), id_of(execution.permId)
             view = self._locate(client_of(execution), *ids, now_ns)
@@ -263,7 +263,7 @@ class OrderTable:
         if outcome in (Outcome.DUPLICATE, Outcome.STALE):
             view.duplicates += 1
             return view
-        if view.is_allocated:
+        if view.is_allocated or other is not None:  # a merge has summed this one already
             view.sum_fills()
         elif view.part(fill) is not Part.LEG:
             view.exec_filled = EXACT.add(view.exec_filled, shares)

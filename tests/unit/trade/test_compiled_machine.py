@@ -108,6 +108,21 @@ def test_any_history_step_by_step(steps: list[Step]) -> None:
         compare(plain, compiled)
 
 
+def test_a_correction_that_shows_two_orders_to_be_one_counts_once() -> None:
+    steps = (
+        Step("execDetails", 0, execution(7, "a.01.01", 5, 10.5, permId=0)),
+        Step("orderStatus", 0, order_status(0, "Submitted", 0, 100, permId=70, clientId=0)),
+        Step("execDetails", 0, execution(7, "a.01.02", 10, 10.5, permId=70)),
+    )
+    plain, compiled = Plain(), Compiled()
+    for now, step in enumerate(steps, 1):
+        plain.apply(step, now)
+        compiled.apply(step, now)
+    compare(plain, compiled)
+    view = plain.table.get(7)
+    assert view is not None and view.filled == 10 and plain.keys() == 1
+
+
 def test_codes_that_have_no_entry_are_notes() -> None:
     table = code_table()
     assert {int(order_effect(code)) for code in (-7, -1, MOST_CODES, MOST_CODES + 5000, 1 << 30)} == {0}
