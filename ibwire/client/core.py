@@ -443,6 +443,11 @@ class Core:
         with self.lock:
             return self._codec.encode(message), self.dialect(type(message))
 
+    @property
+    def codec(self) -> Codec:
+        """What messages are encoded with; use it under the lock."""
+        return self._codec
+
     def dialect(self, message_type: type[Any]) -> str:
         """``text`` or ``proto``: how a message goes out at this version."""
         return self._codec.dialect_of(OUTGOING[message_type.MSG_ID]).value

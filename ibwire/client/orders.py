@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ibwire.client.modifying import Modify, ModifyPending, changed_order
@@ -19,11 +20,12 @@ from ibwire.trade.view import OrderView
 from ibwire.types import outgoing
 from ibwire.types.builders import Bracket, check_order
 from ibwire.types.structs import Contract, Order, OrderCancel
+from ibwire.wire.template import Template
 
 if TYPE_CHECKING:
     from ibwire.client.core import Core
 
-__all__ = ["BracketHandle", "OrderHandle", "Orders"]
+__all__ = ["BracketHandle", "OrderHandle", "Orders", "PreparedOrder"]
 
 _NOT_OURS: Final = 10147
 _NOT_THERE: Final = (State.CREATED, State.UNTRANSMITTED)
@@ -60,9 +62,29 @@ class Orders:
         UnsupportedByServer : the gateway's version cannot carry a value; nothing was sent.
         SessionLost : the connection is gone or broke while sending. The handle's state says whether bytes left.
         """
-        return self._checked(contract, order, closing=False)
+        return self._checked(contract, order)
 
-    def _checked(self, contract: Contract, order: Order, closing: bool) -> OrderHandle:
+    def prepare(self, contract: Contract, order: Order) -> PreparedOrder:
+        """Encode a limit order once, to be placed many times at other prices and quantities.
+
+        Raises
+        ------
+        ConfigError : no limit price, or one of the fields does not go out at this server version.
+        """
+        core = self._core
+        check_order(contract, order)
+        if not core.settings.allow_unqualified:
+            _check_qualified(contract)
+        contract, order = copy.deepcopy(contract), copy.deepcopy(order)
+        order.orderId, order.clientId = 0, core.client_id
+        slots = ("orderId", "order.totalQuantity", "order.lmtPrice")
+        with core.lock:
+            template = Template(core.codec, outgoing.PlaceOrder(1, contract, order), slots)
+        return PreparedOrder(self, contract, order, template)
+
+    def _checked(
+        self, contract: Contract, order: Order, *, closing: bool = False, template: Template | None = None
+    ) -> OrderHandle:
         core = self._core
         core.check_usable()
         check_order(contract, order)
@@ -74,12 +96,14 @@ class Orders:
         admitted, risky = (None, False) if closing else self._admit(known, contract, order)
         try:
             core.take_turn()
-            return self._place(contract, order, admitted, risky)
+            return self._place(contract, order, admitted, risky, template)
         except BaseException:
             core.risk.gate.not_sent(admitted)  # nothing, once it was sent
             raise
 
-    def _place(self, contract: Contract, order: Order, admitted: BookView | None, risky: bool) -> OrderHandle:
+    def _place(
+        self, contract: Contract, order: Order, admitted: BookView | None, risky: bool, template: Template | None
+    ) -> OrderHandle:
         core = self._core
         # Held until the bytes are out: placements of several threads leave in the order of their ids.
         with core.lock:
@@ -96,7 +120,7 @@ class Orders:
             else:
                 order.orderId = order.orderId or core.take_order_id()
                 core.use_order_id(order.orderId)
-                view = self._send(contract, order, is_new=known is None, admitted=admitted)
+                view = self._send(contract, order, is_new=known is None, admitted=admitted, template=template)
         core.changed()
         assert isinstance(view, OrderHandle)
         return view
@@ -296,11 +320,23 @@ class Orders:
             self._core.queries.watch(modify)
         return modify
 
-    def _send(self, contract: Any, order: Order, *, is_new: bool, admitted: BookView | None = None) -> OrderView:
+    def _send(
+        self,
+        contract: Any,
+        order: Order,
+        *,
+        is_new: bool,
+        admitted: BookView | None = None,
+        template: Template | None = None,
+    ) -> OrderView:
         """Encode, tell the table, send; the lock is held."""
         core = self._core
         order.clientId = core.client_id
-        payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, contract, order))
+        if template is None:
+            payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, contract, order))
+        else:
+            payload = template.fill(order.orderId, order.totalQuantity, order.lmtPrice)
+            dialect = "proto" if template.is_proto else "text"
         core.claim_row(order.orderId, is_new=is_new)
         intent, now_ns = core.intend(Act.PLACE if is_new else Act.MODIFY, order.orderId, payload)
         view = core.table.on_place(order.orderId, contract, order, now_ns, 4 + len(payload), dialect)
@@ -317,6 +353,29 @@ class Orders:
         finally:
             core.risk.order_changed(view)
         return view
+
+
+class PreparedOrder:
+    """An order that is encoded but for its price and quantity. Any thread. Made by :meth:`Orders.prepare`."""
+
+    __slots__ = ("_contract", "_order", "_orders", "_template")
+
+    def __init__(self, orders: Orders, contract: Contract, order: Order, template: Template) -> None:
+        self._orders, self._contract, self._order, self._template = orders, contract, order, template
+
+    def place(self, price: float, quantity: Decimal | int | None = None) -> OrderHandle:
+        """Send a new order; checks, gate, pacing and journal as for :meth:`Orders.place`, which says what it raises.
+
+        Parameters
+        ----------
+        price : float
+            The limit, not 0. quantity : by default that of the order it was made from.
+        """
+        order = copy.copy(self._order)
+        order.lmtPrice = float(price)
+        if quantity is not None:
+            order.totalQuantity = Decimal(quantity)
+        return self._orders._checked(self._contract, order, template=self._template)
 
 
 @dataclass(frozen=True, slots=True)

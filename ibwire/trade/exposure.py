@@ -30,24 +30,19 @@ class Sums:
         Money of the orders admitted since the gateway last told what there is to spend.
     """
 
-    __slots__ = ("_changes", "gross", "lines", "open", "spent", "worst")
+    __slots__ = ("changes", "gross", "lines", "open", "spent", "worst")
 
     def __init__(self) -> None:
         self.open = self.worst = self.gross = self.spent = 0.0
         self.lines: list[Line] = []
-        self._changes = 0
+        self.changes = 0
 
-    def change(self, opened: float, worst: float, gross: float) -> None:
-        """Add differences. Sums are made anew now and then, and whenever infinities are about."""
-        self.open += opened
-        self.worst += worst
-        self.gross += gross
-        self._changes += 1
-        if self._changes >= _RESUM_EVERY or not isfinite(self.open + self.worst + self.gross):
-            self._changes = 0
-            self.open = sum(line.buy + line.sell for line in self.lines)
-            self.worst = sum(line.worst for line in self.lines)
-            self.gross = sum(line.gross for line in self.lines)
+    def sum_up(self) -> None:
+        """Make the sums anew."""
+        self.changes = 0
+        self.open = sum(line.buy + line.sell for line in self.lines)
+        self.worst = sum(line.worst for line in self.lines)
+        self.gross = sum(line.gross for line in self.lines)
 
 
 class Entry:
@@ -119,14 +114,15 @@ class Line:
         if entry.group or entry.parent_id:
             self.update()
             return
-        if entry.side > 0:
-            self.buy += entry.quantity
-        elif entry.side < 0:
-            self.sell += entry.quantity
+        side, quantity = entry.side, entry.quantity
+        if side > 0:
+            self.buy += quantity
+        elif side < 0:
+            self.sell += quantity
         else:
             self.update()
             return
-        self._settle(price, entry.quantity)
+        self._settle(price, quantity)
 
     def remove(self, entry: Entry) -> None:
         """Count it no longer; harmless twice."""
@@ -158,13 +154,26 @@ class Line:
                 self.mark = money
         up, down = self.position + self.buy, self.sell - self.position
         worst = up if up > down else down
-        if worst < 0.0:
-            worst = -worst  # cannot be: one of them is at least 0, unless quantities are negative
         gross = worst * self.mark if worst else 0.0
         more_worst, more_gross = worst - self.worst, gross - self.gross
         self.worst, self.gross = worst, gross
-        self.sums.change(opened, more_worst, more_gross)
-        self.total.change(opened, more_worst, more_gross)
+        # Written out for both: this is most of what an order's admission costs.
+        sums, total = self.sums, self.total
+        sums.open += opened
+        sums.worst += more_worst
+        sums.gross += more_gross
+        total.open += opened
+        total.worst += more_worst
+        total.gross += more_gross
+        total.changes += 1
+        number = total.open + total.worst + total.gross
+        if number - number != 0.0:  # infinite, or the difference of infinities
+            sums.sum_up()
+            total.sum_up()
+        elif total.changes >= _RESUM_EVERY:  # so that nothing drifts
+            for other in {line.sums for line in total.lines}:
+                other.sum_up()
+            total.sum_up()
 
 
 def exposure_of(entries: set[Entry]) -> tuple[float, float]:

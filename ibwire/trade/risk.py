@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from math import inf, isnan, nan
+from math import inf, nan
 from typing import Any, Final, Protocol
 
 from ibwire.errors import ConfigError, RiskRejected
@@ -290,11 +290,18 @@ class BookView:
         if request.side > 0 and price == price and request.order_type == "LMT":
             return price
         quote = self._book.quotes.get(request.key)
-        found = [abs(p) for p in (price, request.stop if request.is_stop else nan) if p == p]
+        worst = -1.0
+        if price == price:
+            worst = abs(price)
+        if request.stop == request.stop and request.is_stop and abs(request.stop) > worst:
+            worst = abs(request.stop)
         if quote is not None:
             near = quote.ask if request.side > 0 else quote.bid
-            found += [abs(p) for p in (near if near == near else quote.last,) if p == p]
-        return max(found, default=nan)
+            if near != near:
+                near = quote.last
+            if abs(near) > worst:
+                worst = abs(near)
+        return nan if worst < 0 else worst
 
     def _reserve(self) -> None:
         # The lock is held.
@@ -315,10 +322,12 @@ class BookView:
         order = request.order
         if order is not None:
             entry.parent_id, entry.group = order.parentId or 0, order.ocaGroup or ""
-        notional = request.cash * book.rates.get(request.contract.currency, inf)
-        if isnan(notional):
+        notional = request.cash
+        if notional == notional:
+            notional *= book.rates.get(request.contract.currency, inf)
+        if notional != notional:
             notional = abs(price) * line.unit * request.quantity
-            if isnan(notional):
+            if notional != notional:
                 notional = inf
         line.add(entry, price)
         self._entry = entry

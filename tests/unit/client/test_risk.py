@@ -216,3 +216,22 @@ def test_inline_a_file_kills_at_the_next_step(tmp_path: Path) -> None:
         assert order.wait("done").state.name == "CANCELLED"
         with pytest.raises(RiskRejected, match="from outside"):
             client.orders.place(aapl, limit("BUY", 1, 1.0))
+
+
+@pytest.mark.parametrize("version", [176, 225])
+def test_a_prepared_order_goes_the_same_way(version: int) -> None:
+    with connect(policies=[MaxQuantity(10)], max_server_version=version) as client:
+        aapl = client.qualify(stock("AAPL"))
+        prepared = client.orders.prepare(aapl, limit("BUY", 5, 2.0, orderRef="mine"))
+        first, second = prepared.place(1.25), prepared.place(1.5, 7)
+        for order, price, size in ((first, 1.25, 5), (second, 1.5, 7)):
+            order.wait("live")
+            told = order.broker_order
+            assert (told.lmtPrice, told.totalQuantity, told.orderRef) == (price, size, "mine")
+        assert first.order_id != second.order_id
+        with pytest.raises(RiskRejected, match="max quantity"):
+            prepared.place(1.0, 11)
+        with pytest.raises(ConfigError, match="nan"):
+            prepared.place(float("nan"))
+        with pytest.raises(ConfigError, match="lmtPrice"):
+            client.orders.prepare(aapl, market("BUY", 5))
