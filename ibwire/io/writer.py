@@ -90,8 +90,8 @@ class Writer:
 
     def _wait_turn(self, queue: Queue, ticket: Ticket) -> None:
         while True:
-            if reason := self._stopped or self._broken:
-                raise SendFailed(f"nothing was sent: {reason}")
+            if self._stopped:  # not _broken: that is the sender's, and set while a frame is on its way
+                raise SendFailed(f"nothing was sent: {self._stopped}")
             with self._turns:
                 now_ns = clock.now_ns()
                 wait_ns = queue.ask(ticket, now_ns)

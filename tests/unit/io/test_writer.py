@@ -217,3 +217,25 @@ def test_inline_what_comes_in_is_received_while_a_message_waits(pair: Pair) -> N
     writer.send(b"b")
     assert got == [b"tick"]
     assert read_all(theirs, 2) == b"ab"
+
+
+def test_who_waits_for_a_turn_is_not_told_of_a_send_that_is_under_way(pair: Pair) -> None:
+    ours, theirs = pair
+    writer = Writer(ours, Pacing(rate_per_s=1, reserved=0, max_queue_ms=60_000))
+    long = threading.Thread(target=writer.send, args=(bytes(MIB),))
+    long.start()
+    theirs.recv(10)  # it has begun, and cannot end
+    caught: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            writer.turn()
+        except BaseException as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join(20)
+    assert (thread.is_alive(), caught) == (False, [])
+    assert len(read_all(theirs, MIB - 10)) == MIB - 10
+    long.join()
