@@ -1,4 +1,4 @@
-"""Memory after a flood: a consumer that fell behind and caught up leaves nothing behind, also when nothing more comes."""
+"""Memory after a flood: a consumer that fell behind and caught up keeps none of it, also when nothing more comes."""
 
 from __future__ import annotations
 
