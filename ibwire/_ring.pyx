@@ -615,9 +615,9 @@ cdef class MarketCursor(Reading):
     cdef void copy_words(self, uint64_t at, uint64_t first, uint64_t count) noexcept nogil:
         # Relaxed words: the producer may be writing some of them, which the mark then tells.
         cdef uint8_t *base = self.ring.base
-        ibw_copy_words(<uint64_t *>self.raw, <uint64_t *>(base + at * RECORD), first * 8)
+        ibw_copy_overwritten(<uint64_t *>self.raw, <uint64_t *>(base + at * RECORD), first * 8)
         if count > first:
-            ibw_copy_words(<uint64_t *>(self.raw + first * RECORD), <uint64_t *>base, (count - first) * 8)
+            ibw_copy_overwritten(<uint64_t *>(self.raw + first * RECORD), <uint64_t *>base, (count - first) * 8)
         ibw_fence_acquire()  # the copy is done before the mark is read
 
     def poll(self, Py_ssize_t max=1024):

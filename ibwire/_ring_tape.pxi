@@ -126,9 +126,9 @@ cdef class TapeCursor(Reading):
             first = count
         with nogil:
             # Relaxed words: the producer may be writing some of them, which the mark then tells.
-            ibw_copy_words(<uint64_t *>self.raw, <uint64_t *>(self.base + at), first >> 3)
+            ibw_copy_overwritten(<uint64_t *>self.raw, <uint64_t *>(self.base + at), first >> 3)
             if count > first:
-                ibw_copy_words(<uint64_t *>(self.raw + first), <uint64_t *>self.base, (count - first) >> 3)
+                ibw_copy_overwritten(<uint64_t *>(self.raw + first), <uint64_t *>self.base, (count - first) >> 3)
             ibw_fence_acquire()  # the copy is done before the mark is read
         if ibw_load_relaxed(&hot.tape_reserved) > self.next + self.bytes:
             return 0

@@ -5,6 +5,8 @@ Parts
 flow    1,000 contracts at 200 ticks/s each over a loopback socket, for ``--minutes``: every tick of every contract in
         order, process memory flat after the first fifth.
 rings   10^9 records through the overwriting and the segmented ring, by a producer without the GIL (tests/stress).
+shared  processes that publish and processes that look are killed (kill -9) at random moments, for ``--minutes``: what
+        others see is whole, in sequence, with exact gaps, and the name is free again (tests/stress).
 hostile 100,000 hostile connections to one simulated gateway, whose well-behaved client must notice nothing.
 orders  random lives of orders with faults against the simulated gateway (tools/histories.py), for ``--minutes``, or
         until 100,000 of them are through.
@@ -178,6 +180,20 @@ def rings(minutes: float, version: int) -> list[str]:
     return [f"pytest ended with {done.returncode}"] if done.returncode else []
 
 
+def shared(minutes: float, version: int) -> list[str]:
+    """Kills in shared memory, each round with a seed of its own."""
+    end, seed = time.monotonic() + minutes * 60, 1000
+    while time.monotonic() < end:
+        env = {**os.environ, "IBWIRE_STRESS_KILLS": "50", "IBWIRE_STRESS_SEED": str(seed)}
+        command = [sys.executable, "-m", "pytest", "-q", "tests/stress/test_tables.py", "-k", "killed"]
+        done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            print(done.stdout, flush=True)
+            return [f"pytest ended with {done.returncode} with IBWIRE_STRESS_SEED={seed}"]
+        seed += 2
+    return []
+
+
 def hostile(minutes: float, version: int) -> list[str]:
     """Hostile clients of tests/stress."""
     command = [sys.executable, "tests/stress/hostile_clients.py", "--connections", "100000"]
@@ -201,6 +217,7 @@ PARTS: Final[dict[str, Callable[[float, int], list[str]]]] = {
     "flow": flow,
     "orders": orders,
     "rings": rings,
+    "shared": shared,
     "hostile": hostile,
 }
 

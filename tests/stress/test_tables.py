@@ -20,11 +20,13 @@ from ibwire import _ring
 from ibwire.client.attached import Attached, attach
 from ibwire.errors import SessionLost
 from ibwire.ring.records import dtype
-from ibwire.spec.records import FLAG_TORN
+from ibwire.spec.records import FLAG_TORN, INT_UNSET
 from tests.stress.publisher import CLIENT, FRAMES, KEYS, ORDERS, Producer, number_of
+from tests.unit.ring.test_tables import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("IBWIRE_STRESS_ROUNDS", 150))
+SEED = int(os.environ.get("IBWIRE_STRESS_SEED", 4))
 KILLS = int(os.environ.get("IBWIRE_STRESS_KILLS", 12))
 LONG_MS = 60_000
 
@@ -97,6 +99,35 @@ def test_threads_read_whole_rows_while_the_producer_writes_them() -> None:
     assert q is not None and q.changes > ROUNDS
 
 
+def test_threads_read_whole_rows_while_new_ones_come() -> None:
+    session = Session()
+    done = threading.Event()
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        rows = np.zeros(4096, dtype("ORDER_ROW"))
+        try:
+            while not done.is_set():
+                got = rows[: session.orders.snapshot(rows)]
+                assert (got["filled"] + got["remaining"] == got["permId"] - 10_000).all()
+        except BaseException as failure:
+            failures.append(failure)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for thread in readers:
+        thread.start()
+    for order in range(1, 3000):
+        # Known by its permId first, so that the row is made twice.
+        for orderId in (INT_UNSET, order):
+            filled = float(order // 2)
+            session.status(orderId, "Submitted", filled, order - filled, permId=10_000 + order)
+        session.publish()
+    done.set()
+    for thread in readers:
+        thread.join()
+    assert failures == []
+
+
 @pytest.fixture
 def name() -> Iterator[str]:
     chosen = f"stress-{os.getpid()}"
@@ -131,7 +162,7 @@ def drain(seen: Attached, cursor: Any, tape: Any) -> int:
 
 
 def test_a_writer_that_is_killed_at_any_moment_leaves_nothing_torn(name: str) -> None:
-    rng = random.Random(4)
+    rng = random.Random(SEED)
     for _ in range(KILLS):
         process = publisher(name)
         seen = attach(name)
@@ -173,9 +204,10 @@ while True:
 
 
 def test_attached_processes_that_are_killed_hold_nobody_up(name: str) -> None:
-    rng = random.Random(5)
+    rng = random.Random(SEED + 1)
     process = publisher(name)
     seen = attach(name)
+    cursor, tape = seen.cursor(), seen.tape()
     for number in range(KILLS):
         watcher = subprocess.Popen(
             [sys.executable, "-c", WATCHER, name, ("block", "spin")[number % 2]],
@@ -188,6 +220,8 @@ def test_attached_processes_that_are_killed_hold_nobody_up(name: str) -> None:
         watcher.communicate()
         while seen.health.counts["messages"] == before:
             assert seen.wait(seen.count, LONG_MS)
+        drain(seen, cursor, tape)
+        look(seen.quotes, seen.orders, iter((False, True)).__next__)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     successor = publisher(name)  # the name is free again
