@@ -34,16 +34,18 @@ from ibwire.errors import (
 from ibwire.io import clock, life
 from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
-from ibwire.io.journal import Act, Journal, NullJournal
+from ibwire.io.journal import Act, FileJournal, Journal, NullJournal
 from ibwire.io.journal_rebuild import TABLE_KINDS
 from ibwire.io.journal_table import journaled, restore
 from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
+from ibwire.io.statedir import GIVEN_UP
 from ibwire.io.wait import Bell, Waits
 from ibwire.ring.tables import LiveTables
 from ibwire.session.pacing import Traffic
 from ibwire.spec.errorcodes import FARM_OK, OWN_NOTICE
 from ibwire.spec.registry import OUTGOING
+from ibwire.trade.identity import Ids, IdStore, MemoryIdStore
 from ibwire.trade.orders import OrderTable
 from ibwire.trade.risk_requests import EFFECTS, Effect
 from ibwire.trade.view import OrderEvent
@@ -51,9 +53,6 @@ from ibwire.wire.codec import Codec, Role
 
 __all__ = ["Core", "LinkLike"]
 
-REQUEST_ID_BASE: Final = 1 << 30
-"""Request ids begin here, far above the order ids that a gateway hands out: errors share one field for both."""
-_LOW_REQUEST_ID_BASE: Final = 1 << 20
 _ID_IN_USE: Final = 326
 
 
@@ -97,6 +96,8 @@ class Core:
         Told of everything about orders; closed with this.
     state_dir : Path or None
         Where the kill file is; None keeps it in memory.
+    store : IdStore, optional
+        The mark of the order ids; closed with this.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Core:
         now_ns: Callable[[], int] = clock.now_ns,
         journal: Journal | None = None,
         state_dir: Path | None = None,
+        store: IdStore | None = None,
     ) -> None:
         self.settings = settings
         self.timeout_s = settings.timeout_s
@@ -129,19 +131,25 @@ class Core:
         self.news = Bell()
         self._codec = Codec(link.server_version, Role.CLIENT)
         self._pid = os.getpid()
-        self._next_request_id = REQUEST_ID_BASE
-        self._next_order_id = 0
         self._closed = False
         self._claimed: set[str] = set()
         self._dispatcher = Dispatcher(link.decoder, link.orders.cursor(), link.control.cursor(), None, self._take)
         kind = InlinePump if settings.mode == "inline" else Pump
         self.pump: Pump | InlinePump = kind(link.bell, self._step, self._failed, self._due_ms)
         self._evicted = self._evicted_told_ns = 0
-        self._next_order_id = self._restore() + 1
-        facts = {"requestsFrom": REQUEST_ID_BASE, "host": settings.host}
-        self.journal.session(self.client_id, link.server_version, now_ns(), **facts)
+        self._store: IdStore = store or MemoryIdStore()
+        self.ids = Ids(self._store, self._restore())
+        self.journal.session(self.client_id, link.server_version, now_ns(), **self._id_facts(), host=settings.host)
         self.journal.record(link)
+        if isinstance(self.journal, FileJournal):
+            self.journal.keep_with(self._store.top_up)
+        if settings.state_dir is None and settings.target != "sim":
+            self.intake.notice(OWN_NOTICE, GIVEN_UP)
         life.watch(self)
+
+    def _id_facts(self) -> dict[str, int]:
+        first, end = self.ids.requests
+        return {"requestsFrom": first, "requestsTo": end}
 
     # -- the compiled order table --------------------------------------------------------------------------------------
 
@@ -189,9 +197,8 @@ class Core:
         told = [(code, text) for code, text in self.intake.notices if code not in FARM_OK]
         codes = {code for code, _ in told}
         if ready and self.lost is None and _ID_IN_USE not in codes:
-            if (self.intake.next_order_id or 0) > REQUEST_ID_BASE // 2:
-                self._next_request_id = _LOW_REQUEST_ID_BASE
             try:
+                self._learn_ids()
                 self.risk.start()
                 if run is not None:
                     self._await_first(run)
@@ -211,6 +218,13 @@ class Core:
             f" within {self.timeout_s:g} s",
             hint="is it logged in? a dialog may be waiting there",
         )
+
+    def _learn_ids(self) -> None:
+        with self.lock:
+            before = self.ids.requests
+            self.ids.learn(self.intake.next_order_id or 0)
+            if self.ids.requests != before:  # whoever rebuilds must know an order's error from a request's
+                self.journal.high_water(0, self.now_ns(), **self._id_facts())
 
     def _await_first(self, run: Run) -> None:
         # What is not answered in time goes on by itself: a gateway that keeps a list back is no reason to fail.
@@ -261,6 +275,7 @@ class Core:
             self._dispatcher.adopt()  # the pump has ended
             self._step()  # what came in before the end
             self._dispatcher.close()
+            self._store.close()  # before the journal: who begins with that has the mark
             self.journal.close()
         self.listeners.close()
 
@@ -413,20 +428,29 @@ class Core:
     def take_request_id(self) -> int:
         """A new request id; never one that an order has or will have."""
         with self.lock:
-            self._next_request_id += 1
-            return self._next_request_id - 1
+            return self.ids.take_request()
 
     def take_order_id(self) -> int:
-        """A new order id: never below what the gateway named, never one that was used."""
+        """A new order id: never below what the gateway named, never one that was used, in this life or another.
+
+        Raises
+        ------
+        ConfigError, JournalFull : none are left, or it cannot be marked as taken.
+        """
         with self.lock:
-            self._next_order_id = max(self._next_order_id, self.intake.next_order_id or 0)
-            self._next_order_id += 1
-            return self._next_order_id - 1
+            self.ids.learn(self.intake.next_order_id or 0)
+            return self.ids.reserve()
 
     def use_order_id(self, order_id: int) -> None:
-        """An id that the caller chose; no new order gets it."""
+        """An id that the caller chose for a new order; no other gets it.
+
+        Raises
+        ------
+        ConfigError : it may be another order's, or cannot be an order's. JournalFull : it cannot be marked as taken.
+        """
         with self.lock:
-            self._next_order_id = max(self._next_order_id, order_id + 1)
+            self.ids.learn(self.intake.next_order_id or 0)
+            self.ids.use(order_id)
 
     def claim_row(self, order_id: int, *, is_new: bool) -> None:
         """Its row in the live table, before an order goes out. Raises RiskRejected when there is no room for it."""

@@ -20,6 +20,7 @@ from ibwire.errors import ConnectError, RequestError, SessionLost, WaitTimeout
 from ibwire.io import clock
 from ibwire.io.courier import Submits
 from ibwire.io.cursor import Cursor
+from ibwire.io.idstore import open_id_store
 from ibwire.io.journal import FileJournal, Journal, MemoryJournal
 from ibwire.io.journal_errors import JournalLocked
 from ibwire.io.link import Link
@@ -27,6 +28,7 @@ from ibwire.io.metrics import Metrics
 from ibwire.io.statedir import default_state_dir, make_state_dir
 from ibwire.ring.tables import LiveTables
 from ibwire.session.pacing import Pacing
+from ibwire.trade.identity import IdStore
 from ibwire.trade.reconcile import Difference
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import Contract, ContractDetails
@@ -89,6 +91,8 @@ def connect(target: str, **settings: Any) -> Client:
             near_host, near_port = tap.host, tap.port
         journal = open_journal(wanted, host, port)
         stack.callback(journal.close)
+        store = open_id_store(journal.directory.parent if isinstance(journal, FileJournal) else None)
+        stack.callback(store.close)
         begin_ns = clock.now_ns()
         try:
             link = _open(wanted, near_host, near_port)
@@ -97,7 +101,7 @@ def connect(target: str, **settings: Any) -> Client:
                 raise tap.refused from None  # the tap answers for a gateway that is not there
             raise
         stack.callback(link.close)  # a journal that cannot be trusted ends the attempt
-        client = Client(wanted, link, (host, port), server, journal)
+        client = Client(wanted, link, (host, port), server, journal, store)
         client.capture = tap
         client.connect_ms = (clock.now_ns() - begin_ns) / 1e6
         client.keep(stack.pop_all())
@@ -186,6 +190,7 @@ class Client:
         address: tuple[str, int],
         simulator: Any | None = None,
         journal: Journal | None = None,
+        store: IdStore | None = None,
     ) -> None:
         self.settings = settings
         self.address = address
@@ -194,7 +199,7 @@ class Client:
         self.connect_ms = 0.0
         self._resources = ExitStack()
         directory = directory_of(settings.state_dir, settings.target, address, settings.client_id)
-        self._core = Core(settings, link, journal=journal, state_dir=directory)
+        self._core = Core(settings, link, journal=journal, state_dir=directory, store=store)
         self.risk: Risk = self._core.risk
         self._core.start(reconcile=settings.reconcile)
         self.orders: Orders = self._core.orders

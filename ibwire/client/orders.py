@@ -118,8 +118,10 @@ class Orders:
                 self._send_terms(known, contract, order, admitted)
                 view: OrderView = known
             else:
-                order.orderId = order.orderId or core.take_order_id()
-                core.use_order_id(order.orderId)
+                if not order.orderId:
+                    order.orderId = core.take_order_id()
+                elif known is None and not order.whatIf:  # a question uses no id up
+                    core.use_order_id(order.orderId)
                 view = self._send(contract, order, is_new=known is None, admitted=admitted, template=template)
         core.changed()
         assert isinstance(view, OrderHandle)

@@ -2,8 +2,8 @@
 
 The file has one line, ``ibwire ids 1 MARK CRC``. It is read and replaced under a lock on a file beside it (the lock
 goes with the process, also after kill -9), written to a new file, synced, renamed, and the directory synced: after a
-crash it is the old one or the new one. To spare the disk a store takes ids in blocks: those of a block that was not
-used up when its process ended are skipped, never given out again.
+crash it is the old one or the new one. To spare the disk a store takes ids in blocks: what is left of one when its
+process ends in order is given back; after a crash it is skipped, never given out again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ibwire.errors import ConfigError
+from ibwire.errors import ConfigError, IbwireError
+from ibwire.io import life
+from ibwire.io.journal_errors import JournalFull
 from ibwire.trade.identity import IdStore, MemoryIdStore
 
 __all__ = ["FileIdStore", "open_id_store"]
@@ -40,27 +42,28 @@ class FileIdStore:
     path : path
         The file; its directory is made when there is none.
     block : int
-        How many ids are taken from the file at a time, at least 1.
+        How many ids are taken from the file at a time, at least 1. :meth:`top_up` takes the next when half are left.
 
     Raises
     ------
     ConfigError : the file or its directory cannot be used, or the file is not one of ours.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, block: int = 64) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, block: int = 256) -> None:
         if block < 1:
             raise ConfigError(f"block is {block}; at least 1")
         self._path = Path(path)
         self._block = block
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held for no disk but where an id is waited for
+        self._filling = threading.Lock()  # taken before the other
         self._next = self._end = 0  # what is left of the block
-        self._pid = os.getpid()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unusable("its directory cannot be made", error) from error
         with self._file_lock():
             self._read()  # a file that cannot be used is told now, not with the first order
+        life.watch(self)
 
     @property
     def path(self) -> Path:
@@ -72,30 +75,75 @@ class FileIdStore:
 
         Raises
         ------
-        ConfigError : the mark could not be written; no id was given out.
+        JournalFull : the mark could not be written; no id was given out.
         """
         with self._lock:
-            if self._pid != os.getpid():  # the parent goes on using its block
-                self._next = self._end = 0
-                self._pid = os.getpid()
-            first = max(self._next, least)
-            if first + count <= self._end:
-                self._next = first + count
-                return first
-            with self._file_lock():
-                mark = self._read()
-                # A block that nobody has taken from since goes on; else what is left of it is skipped.
-                first = first if mark == self._end else max(mark, least)
-                wanted = max(count, self._block) if count else 0
-                end = max(first + wanted, mark)
-                if end != mark:
-                    self._write(end)
-            self._next, self._end = first + count, end
+            first = self._from_block(least, count)
+        if first:
             return first
+        with self._filling, self._lock:
+            first = self._from_block(least, count)  # another thread may have filled up meanwhile
+            return first or self._from_file(least, count)
+
+    def top_up(self) -> None:
+        """Take a block more when half of one is left; nobody who reserves waits for it.
+
+        Raises
+        ------
+        JournalFull : the mark could not be written; what is left goes on.
+        """
+        with self._filling:
+            if not 0 < self._end - self._next < self._block // 2:
+                return
+            with self._file_lock():
+                end = self._end
+                if self._read() != end:
+                    return  # another process has taken what follows: the next block begins behind it
+                self._write(end + self._block)
+            with self._lock:
+                self._end = end + self._block
+
+    def close(self) -> None:
+        """Give back what is left of the block, when nobody has taken from behind it. Harmless when repeated."""
+        with self._filling, self._lock:
+            if self._next < self._end:
+                try:
+                    with self._file_lock():
+                        if self._read() == self._end:
+                            self._write(self._next)
+                except IbwireError:
+                    pass  # skipped, then
+            self._next = self._end = 0
+
+    def _after_fork(self) -> None:
+        """The parent goes on using its block; its threads are not here to release anything."""
+        self._lock, self._filling = threading.Lock(), threading.Lock()
+        self._next = self._end = 0
+
+    def _at_exit(self) -> None:
+        self.close()
+
+    def _from_block(self, least: int, count: int) -> int:
+        """Ids of the block, 0 when it has not enough."""
+        first = max(self._next, least)
+        if not 0 < first + count <= self._end:
+            return 0
+        self._next = first + count
+        return first
+
+    def _from_file(self, least: int, count: int) -> int:
+        with self._file_lock():
+            mark = self._read()
+            # A block that nobody has taken from since goes on; else what is left of it is skipped.
+            first = max(self._next, least) if mark == self._end else max(mark, least)
+            end = max(first + max(count, self._block), mark)
+            self._write(end)
+        self._next, self._end = first + count, end
+        return first
 
     def mark(self) -> int:
         """What the file says: the lowest id that no process has taken."""
-        with self._lock, self._file_lock():
+        with self._file_lock():
             return self._read()
 
     # -- the file ----------------------------------------------------------------------------------------------------
@@ -145,7 +193,8 @@ class FileIdStore:
             finally:
                 os.close(directory)
         except OSError as error:
-            raise self._unusable("it cannot be written", error) from error
+            problem = f"no order id can be marked as taken in {self._path}: {error.strerror}"
+            raise JournalFull(problem, hint="nothing was sent; make room on that disk. Cancels still go out") from error
 
     def _unusable(self, problem: str, error: OSError) -> ConfigError:
         text = f"{self._path}: {problem} ({error.strerror})"

@@ -15,11 +15,12 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from ibwire.errors import ConfigError
+from ibwire.errors import ConfigError, IbwireError
 from ibwire.io import journal_plain, life
 from ibwire.io.journal_api import Journal, NullJournal, Received
 from ibwire.io.journal_errors import JournalFull, JournalLocked
@@ -94,7 +95,8 @@ class _Writing:
         life.check(self._generation)
         head = INTENT.pack(order_id, after_seq, act, 0, len(frame))
         adds_risk = act.may_add_risk
-        self._use(order_id)
+        if adds_risk:  # a cancel may name any number
+            self._use(order_id)
         reserve = self._reserve if adds_risk else 0
         seq: int = self._appender.put(Kind.INTENT, now_ns, head, frame, reserve, not adds_risk)
         if seq and self.fsync == "always":
@@ -146,9 +148,9 @@ class _Writing:
     def lost(self, reason: str, now_ns: int) -> None:
         self._put(Kind.LOST, now_ns, json_body({"reason": reason}))
 
-    def high_water(self, order_id: int, now_ns: int) -> None:
+    def high_water(self, order_id: int, now_ns: int, **facts: Any) -> None:
         self._use(order_id)
-        self._put(Kind.HIGH_WATER, now_ns, json_body({"orderId": order_id}))
+        self._put(Kind.HIGH_WATER, now_ns, json_body({"orderId": order_id, **facts}))
 
     def note(self, text: str, now_ns: int) -> None:
         self._put(Kind.NOTE, now_ns, json_body({"text": text}))
@@ -245,6 +247,7 @@ class FileJournal(_Writing):
             _unlock(self._lock_fd, self._key)
             raise
         self._stop = threading.Event()
+        self._chores: list[Callable[[], object]] = []
         self._due = time.monotonic() + self._interval_s
         self._thread = threading.Thread(target=self._run, name="ibwire-journal", daemon=True) if thread else None
         life.watch(self)
@@ -327,6 +330,10 @@ class FileJournal(_Writing):
             gone.append(path.name)
         return gone
 
+    def keep_with(self, chore: Callable[[], object]) -> None:
+        """Have something else done that waits for a disk, whenever the journal is looked after."""
+        self._chores.append(chore)
+
     def maintain(self) -> None:
         if self._closed or time.monotonic() < self._due:
             return
@@ -341,6 +348,11 @@ class FileJournal(_Writing):
                 pass
         if self.fsync != "never" and not self._appender.is_synced:
             self._sync()
+        for chore in self._chores:
+            try:
+                chore()
+            except IbwireError:  # whoever needs it hears of it then
+                pass
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval_s):

@@ -80,7 +80,7 @@ class Journal(Protocol):
     def lost(self, reason: str, now_ns: int) -> None:
         """The link ended."""
 
-    def high_water(self, order_id: int, now_ns: int) -> None:
+    def high_water(self, order_id: int, now_ns: int, **facts: Any) -> None:
         """Order ids up to this one were used or handed out."""
 
     def note(self, text: str, now_ns: int) -> None:

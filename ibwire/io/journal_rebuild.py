@@ -144,7 +144,7 @@ class Replay:
         self._gateway: Codec | None = None
         self._waiting: deque[Received] = deque()
         self._pending: dict[int, Unanswered] = {}
-        self._requests_from = 1 << 62
+        self._requests = range(0)
 
     def take(self, entry: Entry) -> None:
         """Take the next entry.
@@ -180,9 +180,9 @@ class Replay:
             self._catch_up(None)
             facts.client_id, facts.server_version = int(values["clientId"]), int(values["serverVersion"])
             facts.epoch = int(values["epoch"])
-            self._requests_from = int(values.get("requestsFrom", 1 << 62))
             self._client = Codec(facts.server_version, Role.CLIENT)
             self._gateway = Codec(facts.server_version, Role.GATEWAY)
+        self._learn_requests(values)
         own = getattr(self.table, "client_id", facts.client_id)
         if own != facts.client_id:
             problem = f"the journal is of client id {facts.client_id}, the table of {own}"
@@ -197,7 +197,7 @@ class Replay:
     def _on_intent(self, entry: Entry) -> None:
         intent = intent_of(entry)
         self._catch_up(intent.after_seq)
-        self._use(intent.order_id, entry.seq, is_ours=True)
+        self._use(intent.order_id, entry.seq, is_ours=Act(intent.act).may_add_risk)
         self._pending[entry.seq] = Unanswered(entry.seq, Act(intent.act), intent.order_id)
         if self.table is not None:
             self._command(intent, entry)
@@ -255,8 +255,14 @@ class Replay:
         elif values["kill"] == "engaged":
             self.facts.killed = str(values["reason"]) or "engaged"
 
+    def _learn_requests(self, values: dict[str, Any]) -> None:
+        if "requestsFrom" in values:  # older journals name no end
+            self._requests = range(int(values["requestsFrom"]), int(values.get("requestsTo", 1 << 62)))
+
     def _on_high_water(self, entry: Entry) -> None:
-        self._use(int(entry.json()["orderId"]), 0, is_ours=True)
+        values = entry.json()
+        self._use(int(values["orderId"]), 0, is_ours=True)
+        self._learn_requests(values)
 
     def _on_gap(self, entry: Entry) -> None:
         self.facts.missed += int.from_bytes(entry.body, "little")
@@ -292,7 +298,7 @@ class Replay:
             getattr(self.table, MESSAGES[name])(message, now_ns)
         elif name == "commissionAndFeesReport":
             self.table.on_commission(message.commissionAndFeesReport, now_ns)
-        elif name == "error" and not message.id >= self._requests_from:
+        elif name == "error" and message.id not in self._requests:
             text = message.errorMsg
             self.table.on_error(message.id, message.errorCode, text, now_ns, message.advancedOrderRejectJson)
 

@@ -230,6 +230,12 @@ class IdStore(Protocol):
         The mark is safe before this returns: a crash may skip ids, it never repeats one.
         """
 
+    def top_up(self) -> None:
+        """Take what will be wanted soon, so that :meth:`reserve` need not wait for a disk. Any thread."""
+
+    def close(self) -> None:
+        """Give back what was taken and not given out."""
+
 
 class MemoryIdStore:
     """A mark that ends with the program: ids of an earlier life are known only from the gateway. One thread."""
@@ -243,6 +249,12 @@ class MemoryIdStore:
         self._mark = first + count
         return first
 
+    def top_up(self) -> None:
+        """There is nothing to wait for."""
+
+    def close(self) -> None:
+        """There is nothing to give back to."""
+
 
 class Ids:
     """Order ids and request ids, which never meet: errors share one field for both.
@@ -251,11 +263,19 @@ class Ids:
     ----------
     store : IdStore
         Keeps the mark of the order ids.
+    used : int
+        The highest order id of an earlier life, as far as it is known; 0 for none.
+
+    Attributes
+    ----------
+    used : int
+        The highest that an order is known to have had, or that the gateway passed over. An id may be above it and
+        below the mark: skipped, and free for a caller who names it.
 
     Notes
     -----
     One thread at a time. Order ids below 2**30 leave what is above to requests; where the gateway is beyond 2**29
-    already, requests have 2**20 to 2**29 and orders all above.
+    already, requests have 2**20 to 2**29 and orders all above. The first id that is given out settles which.
     """
 
     ORDER_LIMIT: Final = 1 << 30
@@ -263,12 +283,14 @@ class Ids:
     LOW_REQUESTS: Final = 1 << 20
     LAST: Final = 2**31 - 2
 
-    def __init__(self, store: IdStore | None = None) -> None:
+    def __init__(self, store: IdStore | None = None, used: int = 0) -> None:
         self._store = store if store is not None else MemoryIdStore()
-        self._least = 1
-        self._next_request = 0
-        self._request_end = 0
+        self._least = max(used, 0) + 1
+        self._earlier = self.used = max(used, 0)
+        self._is_settled = False
+        self._first_request = self._next_request = self._request_end = 0
         self._order_end = 0
+        self._split()
 
     def learn(self, next_valid_id: int) -> None:
         """The gateway named its next id. A lower one than before changes nothing.
@@ -280,16 +302,26 @@ class Ids:
         if next_valid_id > self.LAST:
             raise ConfigError(f"next valid id {next_valid_id} is the last", hint="reset the id sequence in TWS")
         self._least = max(self._least, next_valid_id)
+        self.used = max(self.used, next_valid_id - 1)
         self._split()
 
+    @property
+    def requests(self) -> tuple[int, int]:
+        """The first id of a request, and the first beyond them."""
+        return self._first_request, self._request_end
+
     def _split(self) -> None:
-        """Choose the ranges; once a request id is out they stay."""
-        if self._request_end:
+        """Choose the ranges; once an id is out they stay."""
+        if self._is_settled:
             return
         if self._least > self.HIGH_GATEWAY:
-            self._next_request, self._request_end, self._order_end = self.LOW_REQUESTS, self.HIGH_GATEWAY, self.LAST
+            # Above what orders of an earlier life have, which may be open still.
+            earlier = self._earlier + 1 if self._earlier < self.HIGH_GATEWAY // 2 else 0
+            self._first_request = max(self.LOW_REQUESTS, earlier)
+            self._request_end, self._order_end = self.HIGH_GATEWAY, self.LAST
         else:
-            self._next_request, self._request_end, self._order_end = self.ORDER_LIMIT, self.LAST, self.ORDER_LIMIT
+            self._first_request, self._request_end, self._order_end = self.ORDER_LIMIT, self.LAST, self.ORDER_LIMIT
+        self._next_request = self._first_request
 
     def reserve(self, count: int = 1) -> int:
         """Take `count` order ids in a row; returns the first.
@@ -300,28 +332,33 @@ class Ids:
         """
         if count < 1:
             raise ConfigError(f"{count} ids cannot be reserved")
-        self._split()
+        self._is_settled = True
         first = self._store.reserve(self._least, count)
         if first + count > self._order_end:
             raise ConfigError(f"order ids are used up at {first}", hint="reset the id sequence in TWS, and state_dir")
         self._least = first + count
+        self.used = max(self.used, first + count - 1)
         return first
 
     def use(self, order_id: int) -> None:
-        """The caller chose an id; no new order gets it, nor a lower one.
+        """The caller chose an id for a new order; no other gets it, nor a lower one.
 
         Raises
         ------
-        ConfigError : it is not positive, or lies where request ids are.
+        ConfigError : it is not positive, lies where request ids are, or is not above those that were used.
         """
-        self._split()
         if not 0 < order_id < self._order_end:
             hint = f"1 to {self._order_end - 1}, or 0 for the next"
             raise ConfigError(f"{order_id} cannot be an order id", hint=hint)
         if self._order_end == self.LAST and order_id < self.HIGH_GATEWAY and order_id >= self.LOW_REQUESTS:
             raise ConfigError(f"{order_id} lies where request ids are", hint="set orderId to 0")
+        if order_id <= self.used:
+            problem = f"order id {order_id} is not above {self.used}, the highest that was used"
+            raise ConfigError(problem, hint="it may be another order's; set orderId to 0 for the next free one")
+        self._is_settled = True
         if order_id >= self._least:
             self._least = self._store.reserve(order_id + 1, 0)
+        self.used = order_id
 
     def take_request(self) -> int:
         """A new request id; no order has or gets it.
@@ -330,7 +367,7 @@ class Ids:
         ------
         ConfigError : none are left in this session.
         """
-        self._split()
+        self._is_settled = True
         if self._next_request >= self._request_end:
             raise ConfigError("request ids are used up", hint="connect again")
         self._next_request += 1

@@ -22,11 +22,11 @@ from ibwire import (
     WaitTimeout,
 )
 from ibwire.client import Client
-from ibwire.client.core import REQUEST_ID_BASE
 from ibwire.config import Settings
 from ibwire.sim.gateway import Gateway
 from ibwire.sim.server import Server, serve
 from ibwire.spec.orderstates import State
+from ibwire.trade.identity import Ids
 from ibwire.types.constructors import forex, limit, market, option, stock
 from ibwire.types.structs import Contract, Order
 
@@ -69,7 +69,7 @@ def test_qualify_says_that_nothing_fits(ib: Client) -> None:
     with pytest.raises(RequestError, match="200") as caught:
         ib.qualify(Contract(conId=999_999_999))
     assert caught.value.code == 200
-    assert caught.value.reqId >= REQUEST_ID_BASE
+    assert caught.value.reqId >= Ids.ORDER_LIMIT
 
 
 def test_qualify_names_the_candidates_of_an_ambiguous_description(ib: Client) -> None:
@@ -186,7 +186,7 @@ def test_order_ids_and_request_ids_never_meet(proto_ib: Client) -> None:
     orders = [proto_ib.orders.place(aapl, limit("BUY", 1, 1.0)) for _ in range(5)]
     ids = [order.order_id for order in orders]
     assert ids == sorted(set(ids))
-    assert max(ids) < REQUEST_ID_BASE
+    assert max(ids) < Ids.ORDER_LIMIT
     chosen = proto_ib.orders.place(aapl, Order(orderId=500, action="BUY", totalQuantity=Decimal(1), orderType="MKT"))
     assert chosen.order_id == 500
     assert proto_ib.orders.place(aapl, limit("BUY", 1, 1.0)).order_id == 501

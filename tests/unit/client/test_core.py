@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from ibwire.client.core import REQUEST_ID_BASE, Core, LinkLike
+from ibwire.client.core import Core, LinkLike
 from ibwire.config import Settings
 from ibwire.errors import ConnectError, ConsumerTooSlow, IbwireError, SessionLost, WaitTimeout, WrongThread
 from ibwire.io.wait import Bell
 from ibwire.io.writer import SendFailed
 from ibwire.ring import impl
 from ibwire.spec.orderstates import State
+from ibwire.trade.identity import Ids
 from ibwire.types import incoming, outgoing
 from ibwire.types.constructors import limit
 from ibwire.types.structs import Contract
@@ -110,7 +111,7 @@ def test_a_session_that_ends_at_once_is_no_session() -> None:
 
 
 def test_request_ids_keep_clear_of_order_ids(core: Core) -> None:
-    assert core.take_request_id() == REQUEST_ID_BASE
+    assert core.take_request_id() == Ids.ORDER_LIMIT
     assert core.take_order_id() == 7
 
 

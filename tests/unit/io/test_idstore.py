@@ -10,6 +10,7 @@ import pytest
 
 from ibwire.errors import ConfigError
 from ibwire.io.idstore import FileIdStore, open_id_store
+from ibwire.io.journal_errors import JournalFull
 from ibwire.trade.identity import Ids, MemoryIdStore
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,6 +90,35 @@ def test_processes_never_share_an_id_even_when_killed(tmp_path: Path) -> None:
         assert FileIdStore(tmp_path / "ids").reserve(1, 1) > last
 
 
+def test_what_is_left_of_a_block_is_given_back(tmp_path: Path) -> None:
+    one, other = FileIdStore(tmp_path / "ids", block=10), FileIdStore(tmp_path / "ids", block=10)
+    assert [one.reserve(1, 3), other.reserve(1, 3)] == [1, 11]
+    one.close()  # not the end of what is taken: nothing to give back
+    assert other.mark() == 21
+    other.close()
+    assert other.mark() == 14
+    other.close()
+    assert FileIdStore(tmp_path / "ids").reserve(1, 1) == 14
+    assert one.reserve(1, 1) > 14
+
+
+def test_it_is_topped_up_before_it_is_empty(tmp_path: Path) -> None:
+    store = FileIdStore(tmp_path / "ids", block=10)
+    store.top_up()
+    assert store.mark() == 1  # nobody has taken anything: nobody may
+    store.reserve(1, 5)
+    store.top_up()
+    assert store.mark() == 11  # half is left
+    store.reserve(1, 1)
+    store.top_up()
+    assert store.mark() == 21
+    assert store.reserve(1, 12) == 7  # in a row, over the end of the first block
+    FileIdStore(tmp_path / "ids", block=1).reserve(1, 1)  # another process
+    store.top_up()
+    assert store.mark() == 22
+    assert [store.reserve(1, 2), store.reserve(1, 1)] == [19, 22]
+
+
 def test_a_forked_child_takes_ids_of_its_own(tmp_path: Path) -> None:
     store = FileIdStore(tmp_path / "ids")
     store.reserve(1, 1)
@@ -122,7 +152,7 @@ def test_a_half_written_new_file_is_no_matter(tmp_path: Path) -> None:
 def test_what_cannot_be_written_gives_no_id(tmp_path: Path) -> None:
     store = FileIdStore(tmp_path / "sub" / "ids", block=1)
     (tmp_path / "sub" / "ids.new").mkdir()
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(JournalFull, match="no order id can be marked as taken"):
         store.reserve(1, 1)
     (tmp_path / "sub" / "ids.new").rmdir()
     assert store.reserve(1, 1) == 1

@@ -97,8 +97,41 @@ def test_a_lower_next_valid_id_changes_nothing() -> None:
 def test_ids_of_the_caller_are_never_given_out_again() -> None:
     ids = Ids()
     ids.use(10)
-    ids.use(4)
     assert ids.reserve() == 11
+    for used in (4, 10, 11):
+        with pytest.raises(ConfigError, match=f"{used} is not above 11, the highest"):
+            ids.use(used)
+    ids.use(12)
+    assert ids.reserve() == 13
+
+
+def test_ids_of_an_earlier_life_are_not_the_callers_either() -> None:
+    ids = Ids(MemoryIdStore(300), used=40)  # 41 to 299: a block that a crash left
+    with pytest.raises(ConfigError, match="not above 40"):
+        ids.use(40)
+    ids.use(41)
+    assert ids.reserve() == 300
+
+
+def test_what_the_gateway_passed_over_was_used_by_somebody() -> None:
+    ids = Ids()
+    ids.learn(70)
+    with pytest.raises(ConfigError, match="not above 69"):
+        ids.use(69)
+    ids.use(70)
+
+
+def test_the_ranges_are_chosen_by_what_the_gateway_names_first() -> None:
+    ids = Ids(used=2_000_000)  # an order of an earlier life may be open under it
+    assert ids.requests[0] == Ids.ORDER_LIMIT
+    ids.learn(Ids.HIGH_GATEWAY + 1)
+    assert ids.requests == (2_000_001, Ids.HIGH_GATEWAY)
+    assert ids.take_request() == 2_000_001
+    ids = Ids()
+    request = ids.take_request()
+    ids.learn(Ids.HIGH_GATEWAY + 1)
+    assert ids.take_request() == request + 1
+    assert ids.reserve() < request
 
 
 def test_order_and_request_ids_never_meet() -> None:
