@@ -10,6 +10,8 @@ shared  processes that publish and processes that look are killed (kill -9) at r
 hostile 100,000 hostile connections to one simulated gateway, whose well-behaved client must notice nothing.
 orders  random lives of orders with faults against the simulated gateway (tools/histories.py), for ``--minutes``, or
         until 100,000 of them are through.
+journal programs killed at random while they send orders, for ``--minutes``: what was sent is in their journals
+        (tests/stress/journal_kill.py).
 
 A part that finds something says what, and the exit code is 1.
 """
@@ -213,9 +215,17 @@ def orders(minutes: float, version: int) -> list[str]:
     return failures
 
 
+def journal(minutes: float, version: int) -> list[str]:
+    """Programs killed at random."""
+    command = [sys.executable, "-m", "tests.stress.journal_kill", "--minutes", str(minutes)]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    return [f"journal_kill ended with {done.returncode}"] if done.returncode else []
+
+
 PARTS: Final[dict[str, Callable[[float, int], list[str]]]] = {
     "flow": flow,
     "orders": orders,
+    "journal": journal,
     "rings": rings,
     "shared": shared,
     "hostile": hostile,
@@ -225,7 +235,7 @@ PARTS: Final[dict[str, Callable[[float, int], list[str]]]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description="long runs: no loss, flat memory")
     parser.add_argument("--part", action="append", choices=sorted(PARTS), help="only this part (may be repeated)")
-    parser.add_argument("--minutes", type=float, default=10.0, help="length of the flow part (default 10)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="length of those parts that have one (default 10)")
     parser.add_argument("--server-version", type=int, default=176)
     args = parser.parse_args()
     failed = False

@@ -2,101 +2,51 @@
 
 from __future__ import annotations
 
-import queue
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from ibwire.io.journal_format import Kind, intent_of
-from ibwire.io.journal_read import read
-from ibwire.io.journal_rebuild import rebuild
-from ibwire.trade.orders import OrderTable
-from ibwire.types import incoming, outgoing
-from ibwire.wire.codec import Codec, Role
-from tests.unit.io.peer import Connection, Peer
+from tests.stress.journal_kill import OPERATIONS, Rig, check
 
-ROOT = Path(__file__).resolve().parents[2]
-MOST_STEPS = 400
+ROUNDS = 20
+HALF = "half of the bytes"
+WAY = {  # "put": an entry of the journal
+    "place": ["take_turn", "take_order_id", "_write", "put", "on_place", "put", "send", HALF, "put", "after"],
+    "cancel": ["take_turn", "put", "on_cancel_request", "put", "send", HALF, "put", "after"],
+    "modify": ["take_turn", "put", "on_place", "send", HALF, "put", "after"],
+}
 
 
 @pytest.fixture(scope="module")
-def children() -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.stress.journal_child"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with Rig(tmp_path_factory.mktemp("killed")) as made:
+        yield made
 
 
-class Gateway:
-    """Agrees, names account and id, has no orders, and keeps every payload until the client is gone."""
-
-    def __init__(self) -> None:
-        self.ended: queue.Queue[list[bytes]] = queue.Queue()
-
-    def script(self, connection: Connection) -> None:
-        got: list[bytes] = []
-        try:
-            connection.send(incoming.ManagedAccounts("DU0000001"), incoming.NextValidId(1))
-            while (payload := connection.payload()) is not None:
-                got.append(payload)
-                self.answer(connection, connection.codec.decode(payload))
-        finally:
-            self.ended.put(got)
-
-
-    def answer(self, connection: Connection, message: object) -> None:
-        """There is nothing: what a client asks when it connects."""
-        match message:
-            case outgoing.ReqOpenOrders() | outgoing.ReqAllOpenOrders():
-                connection.send(incoming.OpenOrderEnd())
-            case outgoing.ReqExecutions(reqId=number):
-                connection.send(incoming.ExecDetailsEnd(number))
-            case outgoing.ReqCompletedOrders():
-                connection.send(incoming.CompletedOrdersEnd())
-            case outgoing.ReqPositions():
-                connection.send(incoming.PositionEnd())
-
-
-@pytest.mark.parametrize("operation", ["place", "cancel", "modify"])
-def test_nothing_sent_is_unknown(operation: str, tmp_path: Path, children: subprocess.Popen[str]) -> None:
-    codec, gateway = Codec(176, Role.GATEWAY), Gateway()
-    assert children.stdin is not None
-    assert children.stdout is not None
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nothing_sent_is_unknown(operation: str, rig: Rig) -> None:
+    before = 0 if operation == "place" else 1
+    passed: list[str] = []
     seen = {"before the intent": 0, "intended only": 0, "sent": 0, "recorded as sent": 0}
-    wanted = 1 if operation == "place" else 2
-    with Peer(gateway.script) as peer:
-        for step in range(1, MOST_STEPS):
-            where = tmp_path / str(step)
-            children.stdin.write(f"{operation} {step} {peer.port} {where}\n")
-            children.stdin.flush()
-            answer = children.stdout.readline().strip()
-            got = [payload for payload in gateway.ended.get(timeout=30) if is_order(codec, payload)]
-            if answer == "done":
-                break
-            assert answer == "killed", answer
-            entries = list(read(where))
-            intents = [intent_of(one).frame for one in entries if one.kind == Kind.INTENT]
-            assert got == intents[: len(got)]  # what was sent stands there, in its order
-            table = OrderTable(1)
-            facts = rebuild(where, table)
-            recorded = sum(one.kind == Kind.SENT for one in entries)
-            assert recorded <= len(got)
-            assert len(facts.unanswered) == len(intents) - recorded
-            if got:
-                assert [(view.order_id, view.is_uncertain) for view in facts.open_orders] == [(1, True)]
-                assert facts.high_water == 1
-            seen["before the intent"] += len(intents) < wanted
-            seen["intended only"] += len(intents) == wanted > len(got)
-            seen["sent"] += len(got) == wanted > recorded
-            seen["recorded as sent"] += recorded == wanted
-        else:
-            pytest.fail("the operation has no end")
+    for number in range(1, ROUNDS):
+        death = rig.kill(operation, f"point:{number}")
+        assert death.point
+        check(death)
+        passed.append(death.point.rpartition(".")[2])
+        intended, sent, recorded = len(death.intents) - before, len(death.got) - before, death.recorded - before
+        seen["before the intent"] += not intended
+        seen["intended only"] += intended > sent
+        seen["sent"] += sent > recorded
+        seen["recorded as sent"] += recorded
+        if death.point == "after":
+            break
+    else:
+        pytest.fail("the operation has no end")
     assert all(seen.values()), seen  # each stretch of the way was cut at least once
+    assert passed == WAY[operation]
 
 
-def is_order(codec: Codec, payload: bytes) -> bool:
-    return isinstance(codec.decode(payload), outgoing.PlaceOrder | outgoing.CancelOrder)
+def test_threads_killed_from_outside(rig: Rig) -> None:
+    for milliseconds in (0, 3, 12):
+        death = rig.kill("stream", "-", milliseconds / 1000)
+        check(death)
