@@ -201,8 +201,10 @@ class Queries:
 
     def _begin(self, now_ns: int) -> None:
         table = self._core.table
-        foreign = any(view.client_id != table.client_id for view in table.uncertain())
-        self._plan = Reconcile(table, now_ns, everyone=foreign)
+        # A doubt about orders of our own needs no more than those; a session, or the program, wants to know all.
+        everyone = bool(self._asked_for) or self._by_session
+        everyone = everyone or any(view.client_id != table.client_id for view in table.uncertain())
+        self._plan = Reconcile(table, now_ns, everyone=everyone)
         self._unsure = []  # one look-up each
         self._doubted = {id(view) for view in table.uncertain()}
         self._waiting_for, self._asked_for = self._asked_for, []

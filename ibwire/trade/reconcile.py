@@ -99,7 +99,7 @@ class Reconcile:
     now_ns : int
         The time, of the caller's monotonic clock.
     everyone : bool
-        Ask for the orders of all clients too.
+        Ask for the orders of all clients too, and for those typed in by hand.
     positions : mapping, optional
         (account, conId) -> position as it should be by our own count; given, positions are asked for and compared.
     limits_ms : mapping, optional
@@ -126,9 +126,9 @@ class Reconcile:
         self._limits = {**LIMIT_MS, **(limits_ms or {})}
         self._wanted = positions
         self._found: dict[tuple[str, int], Decimal] = {}
-        first = Ask.ALL_OPEN_ORDERS if everyone else Ask.OPEN_ORDERS
+        others = (Ask.ALL_OPEN_ORDERS,) if everyone else ()
         last = () if positions is None else (Ask.POSITIONS,)
-        self._plan = [first, Ask.EXECUTIONS, Ask.COMPLETED_ORDERS, *last]
+        self._plan = [Ask.OPEN_ORDERS, *others, Ask.EXECUTIONS, Ask.COMPLETED_ORDERS, *last]
         self._waiting: Ask | None = None
         self._due_ns = now_ns
         self._unread = table.unread
@@ -213,7 +213,9 @@ class Reconcile:
         self._waiting = None
         self._due_ns = now_ns
         if ask in (Ask.OPEN_ORDERS, Ask.ALL_OPEN_ORDERS):
-            self._absent = self._table.end_snapshot(now_ns, complete)
+            absent = self._table.end_snapshot(now_ns, complete)
+            if complete:  # the longer list has the last word
+                self._absent = absent
         elif ask is Ask.EXECUTIONS and complete:
             heard = self._table.heard
             named = [fill.time[:8] for view in self._table for fill in view.executions if fill.base in heard]
@@ -250,7 +252,8 @@ class Reconcile:
         theirs = f"{view.state.label}, {plain(view.filled)} executed"
         foreign = view.client_id != self._table.client_id or view.order_id <= 0
         kind = Kind.UNKNOWN_OWNER if foreign else Kind.MISSING_HERE
-        self._add(kind, view, "", theirs, "taken into the table")
+        done = "taken into the table" + ("; what becomes of it is told to its owner" if foreign else "")
+        self._add(kind, view, "", theirs, done)
 
     def _compare(self, view: OrderView, before: _Belief) -> None:
         new = sum(1 for base in view.fills if base not in self._fills)

@@ -15,6 +15,7 @@ from ibwire.client.modifying import ModifyOutcome
 from ibwire.config import Settings
 from ibwire.sim.gateway import Gateway
 from ibwire.spec.orderstates import DEADLINE_MS, State
+from ibwire.trade.reconcile import Kind
 from ibwire.types import outgoing
 from ibwire.types.constructors import limit, stock
 
@@ -101,7 +102,9 @@ def test_connecting_looks_up_what_is_open() -> None:
         assert simulator is not None
         order = client.orders.place(client.qualify(stock("AAPL")), limit("BUY", 1, 1.0)).wait("live", 30)
         with ibwire.connect("paper", port=simulator.port, client_id=2) as other:
-            assert other.differences == []
+            assert [(one.kind, one.client_id, one.order_id) for one in other.differences] == [
+                (Kind.UNKNOWN_OWNER, 1, order.order_id)
+            ]
             assert other.reconcile() == []
         assert client.reconcile() == []
         assert client.differences == []

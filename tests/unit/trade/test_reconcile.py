@@ -71,7 +71,9 @@ def test_the_order_of_the_questions() -> None:
     assert asked == [Ask.OPEN_ORDERS, Ask.EXECUTIONS, Ask.COMPLETED_ORDERS]
     assert (plan.differences, plan.complete) == ([], True)
     _, asked = run(table, {Ask.ALL_OPEN_ORDERS: opened(1)}, everyone=True, positions={})
-    assert asked == [Ask.ALL_OPEN_ORDERS, Ask.EXECUTIONS, Ask.COMPLETED_ORDERS, Ask.POSITIONS]
+    assert asked == [
+        Ask.OPEN_ORDERS, Ask.ALL_OPEN_ORDERS, Ask.EXECUTIONS, Ask.COMPLETED_ORDERS, Ask.POSITIONS,
+    ]  # fmt: skip
 
 
 def test_what_happened_meanwhile() -> None:
