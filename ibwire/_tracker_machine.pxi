@@ -32,6 +32,9 @@ cdef enum:                 # Flag
     EXPIRY = 1 << 19
     MORE = 1 << 20
     OF_CANCEL = 1 << 21
+    UNEQUAL = 1 << 22
+    SKIPPED = 1 << 23
+    AGAIN = 1 << 24
     MODIFYING = SEEN_LIVE | MODIFY_OPEN
 
 cdef enum:                 # Event
@@ -147,7 +150,7 @@ cdef class Machine(Book):
         rules, cells, limits, risks, codes, ended, may_fill, names = machine
         expected = (CREATED, UNTRANSMITTED, SENT, ACKNOWLEDGED, WORKING, PARTIALLY_FILLED, MODIFY_REQUESTED, FILLED,
                     CANCELLED, REJECTED, EXPIRED, UNCERTAIN, SEEN_LIVE, ANSWERED, CANCEL_ASKED, MODIFY_OPEN, DOUBT, BLIND, NEEDS_QUERY, HELD, UNNAMED, FILLS, SETTLED,
-                    SNAPSHOT, EXPIRY, MORE, OF_CANCEL, STATUS_FILLED, OTHER_STATUS, ON_EXECUTION, ON_EXECUTION_FULL,
+                    SNAPSHOT, EXPIRY, MORE, OF_CANCEL, UNEQUAL, SKIPPED, AGAIN, STATUS_FILLED, OTHER_STATUS, ON_EXECUTION, ON_EXECUTION_FULL,
                     ON_EXECUTION_REDUCED, ON_ERROR, TERMS_ACCEPTED, TERMS_STALE, ON_PLACE, ON_PLACE_UNTRANSMITTED,
                     ON_CANCEL_REQUEST, ON_SEND_FAILED, ON_SEND_BROKEN, ON_LINK_LOST, ON_RESTORED, ON_DEADLINE,
                     ON_UNDECODABLE, ON_ABSENT, ON_LOOKED_UP, E_REFUSED, E_MODIFY_REFUSED, WARNING, MODIFY_REFUSED)
@@ -262,10 +265,30 @@ cdef class Machine(Book):
             return ON_EXECUTION_FULL
         return ON_EXECUTION_REDUCED if delta < 0 else ON_EXECUTION
 
+    cdef bint is_unequal(self, const Order *order) noexcept nogil:
+        # Its executions add up to more than was ordered, or than any of them names: a bust or terms are missing.
+        cdef const Fill *fill
+        cdef int32_t at = order.first_fill
+        cdef exact most = self.bound_of(order)
+        if most != NONE and confirmed_of(order) > most:
+            return True
+        most = 0
+        if order.is_divided:
+            return False
+        while at >= 0:
+            fill = &self.fills[at]
+            at = fill.next
+            if fill.shares == 0 or self.part_of(order, fill) == 2:
+                continue
+            if fill.cum == 0:
+                return False
+            most = larger(most, fill.cum)
+        return order.exec_filled > most
+
     cdef void settle(self, Order *order, int64_t now_ns) noexcept nogil:
         # The total may have become known, or smaller, after the executions came.
         if order.state != FILLED and not order.flags & (BLIND | UNNAMED) and confirmed_of(order) > 0:
-            if self.quantity_event(order, 0) == ON_EXECUTION_FULL:
+            if self.quantity_event(order, 0) == ON_EXECUTION_FULL and not self.is_unequal(order):
                 self.move(order, ON_EXECUTION_FULL, now_ns, 0)
                 order.has_history = True
 
@@ -300,30 +323,31 @@ cdef class Machine(Book):
 
     cdef void apply_terms(self, Order *order, const Entry *entry, const uint8_t *payload, uint32_t extra) noexcept nogil:
         cdef Terms terms
-        cdef bint accepted
+        cdef int64_t accepted
         if ibw_exact_of(entry.quantity, entry.quantity_digits, &terms.quantity) == 0:
             order.row.flags |= INEXACT
         terms.limit, terms.aux = entry.price, entry.avg_price
         accepted = self.accept(order, &terms)
-        if not accepted and fits_any(&order.replaced, &terms):
+        if accepted < 0 and fits_any(&order.replaced, &terms):
             if not extra & SNAPSHOT:
                 self.move(order, TERMS_STALE, entry.recv_ns, 0)
                 order.has_history = True
                 return
             order.replaced.count = 0   # the broker was asked: that is how it stands
         self.learn_terms(order, entry, payload, &terms)
-        if accepted:
-            self.move(order, TERMS_ACCEPTED, entry.recv_ns, MORE if order.pending.count else 0)
+        if accepted >= 0:
+            extra = (MORE if order.pending.count else 0) | (SKIPPED if accepted else 0)
+            self.move(order, TERMS_ACCEPTED, entry.recv_ns, extra)
             order.has_history = True
 
-    cdef bint accept(self, Order *order, const Terms *terms) noexcept nogil:
-        # Drop the unanswered modifies up to the last that fits; False when none does.
+    cdef int64_t accept(self, Order *order, const Terms *terms) noexcept nogil:
+        # Drop the unanswered modifies up to the last that fits; its index, -1 when none does.
         cdef int64_t at = <int64_t>order.pending.count - 1
         cdef uint32_t i, kept = 0
         while at >= 0 and not same_terms(&order.pending.items[at], terms):
             at -= 1
         if at < 0:
-            return False
+            return -1
         if order.has_broker:
             self.push_terms(&order.replaced, &order.broker)
         elif order.has_placed:
@@ -342,7 +366,7 @@ cdef class Machine(Book):
         if order.refusals >= order.pending.count:
             order.pending.count = order.refusals = 0
         order.row.refusal_code = 0
-        return True
+        return at
 
     # -- what comes in
 
@@ -460,6 +484,7 @@ cdef class Machine(Book):
         cdef Order *other = NULL
         cdef exact delta = 0, shares = 0
         cdef double notional = 0
+        cdef int event
         cdef uint8_t part
         cdef bint is_new, is_news = True
         if fill is NULL:
@@ -508,7 +533,8 @@ cdef class Machine(Book):
             order.notional += notional
             if fill.cum > order.exec_cum:
                 order.exec_cum = fill.cum
-        self.move(order, self.quantity_event(order, delta), entry.recv_ns, 0)
+        event = self.quantity_event(order, delta)
+        self.move(order, event, entry.recv_ns, UNEQUAL if event == ON_EXECUTION_FULL and self.is_unequal(order) else 0)
         order.has_history = True
         if is_new and fill.fee_revision >= 0:
             order.row.commissions += 1
@@ -716,7 +742,7 @@ cdef class Machine(Book):
             order.last_act = MODIFIED
             if order.state != FILLED:
                 self.push_terms(&order.pending, &command.terms)
-        self.move(order, ON_PLACE if command.flags & TRANSMIT else ON_PLACE_UNTRANSMITTED, command.now_ns, 0)
+        self.move(order, ON_PLACE if command.flags & TRANSMIT else ON_PLACE_UNTRANSMITTED, command.now_ns, AGAIN)
         if command.flags & TRANSMIT and order.parent:
             self.release(order, command.now_ns)
 

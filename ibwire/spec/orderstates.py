@@ -187,7 +187,7 @@ class Flag(IntFlag):
     CANCEL_ASKED = 1 << 2
     KEPT_ALIVE = 1 << 3  # a cancel was refused
     MODIFY_OPEN = 1 << 4  # a modify is not answered
-    MODIFY_REFUSED = 1 << 5
+    MODIFY_REFUSED = 1 << 5  # one was, or may have been: a Cancelled may mean just that, however late it comes
     REFUSED = 1 << 6
     TOLD_FILLED = 1 << 7
     TOLD_CANCELLED = 1 << 8
@@ -197,6 +197,7 @@ class Flag(IntFlag):
     NEEDS_QUERY = 1 << 12
     HELD = 1 << 13  # placed by somebody else, or in an earlier life of this program
     UNNAMED = 1 << 14  # the gateway's list of executions lacks one of its: it may have been busted
+    RESENT = 1 << 15  # sent again while it was not transmitted: a refusal may be of either
     # -- with the event
     FILLS = 1 << 16  # its executed quantity is above zero
     SETTLED = 1 << 17  # the status stands in a completedOrder: a record, no answer
@@ -204,6 +205,9 @@ class Flag(IntFlag):
     EXPIRY = 1 << 19  # the text of the error speaks of expiry
     MORE = 1 << 20  # other modifies remain unanswered
     OF_CANCEL = 1 << 21  # it was the cancel that could not be sent
+    UNEQUAL = 1 << 22  # its executions add up to more than was ordered, or than any of them names: something is missing
+    SKIPPED = 1 << 23  # a modify sent before the accepted one was not answered: it may have been refused
+    AGAIN = 1 << 24  # this very order is sent, not one that transmits its group
 
 
 class Rule(NamedTuple):
@@ -432,8 +436,10 @@ EXECUTION            REJ     -                          -            EXECUTION  
 EXECUTION            any     -                          -            EXECUTION           SEEN_LIVE        -
 EXECUTION_FULL       SHUT    BLIND                      -            WARNING             SEEN_LIVE+QUERY  -
 EXECUTION_FULL       SHUT    UNNAMED                    -            WARNING             SEEN_LIVE+QUERY  -
+EXECUTION_FULL       SHUT    UNEQUAL                    -            WARNING             SEEN_LIVE+QUERY  -
 EXECUTION_FULL       any     BLIND                      -            CONTRADICTED        LIFE+DOUBT+QUERY -
 EXECUTION_FULL       any     UNNAMED                    -            CONTRADICTED        LIFE+DOUBT+QUERY -
+EXECUTION_FULL       any     UNEQUAL                    -            CONTRADICTED        LIFE+DOUBT+QUERY -
 EXECUTION_FULL       any     -                          -            EXECUTION_FULL      SEEN_LIVE        -
 EXECUTION_REDUCED    any     TOLD_FILLED                -            WARNING             SEEN_LIVE        -
 EXECUTION_REDUCED    any     -                          -            EXECUTION_REDUCED   SEEN_LIVE        -
@@ -446,6 +452,7 @@ ERROR_REFUSED        any     MODIFY_OPEN+SEEN_LIVE      -            MODIFY_REFU
 ERROR_REFUSED        any     MODIFY_OPEN                -            UNDECIDED           DOUBT+QUERY      -
 ERROR_REFUSED        any     SEEN_LIVE                  -            REFUSED_LIVE        REFUSED+QUERY    -
 ERROR_REFUSED        any     HELD                       -            UNDECIDED           REFUSED+QUERY    -
+ERROR_REFUSED        any     RESENT                     -            UNDECIDED           DOUBT+QUERY      -
 ERROR_REFUSED        any     -                          -            REFUSED             REFUSED          -
 ERROR_MODIFY_REFUSED any     MODIFY_OPEN+MORE           -            WARNING             MODIFY_REFUSED   -
 ERROR_MODIFY_REFUSED any     MODIFY_OPEN                -            MODIFY_REFUSED      MODIFY_REFUSED   MODIFY_OPEN
@@ -458,21 +465,25 @@ ERROR_NOT_FOUND      any     -                          -            NOT_FOUND  
 ERROR_UNDECIDED      any     -                          -            UNDECIDED           QUERY            -
 
 TERMS_ACCEPTED       any     MORE                       -            WARNING             -                -
-TERMS_ACCEPTED       any     -                          -            MODIFY_ACCEPTED     -                MODIFIES
+TERMS_ACCEPTED       any     SKIPPED                    -            MODIFY_ACCEPTED     MODIFY_REFUSED   MODIFY_OPEN
+TERMS_ACCEPTED       any     -                          -            MODIFY_ACCEPTED     -                MODIFY_OPEN
 TERMS_STALE          any     SNAPSHOT                   -            WARNING             -                -
 TERMS_STALE          SHUT    -                          -            TERMS_DOUBTFUL      -                -
 TERMS_STALE          any     -                          -            TERMS_DOUBTFUL      DOUBT+QUERY      -
 
 PLACE                OVER    -                          -            PLACE               -                ALL
+PLACE                UNT     AGAIN                      -            PLACE               RESENT           -
 PLACE                NEW     -                          -            PLACE               -                -
 PLACE                any     -                          -            PLACE               MODIFY_OPEN      -
 PLACE_UNTRANSMITTED  OVER    -                          -            PLACE_UNTRANSMITTED -                ALL
+PLACE_UNTRANSMITTED  UNT     AGAIN                      -            PLACE_UNTRANSMITTED RESENT           -
 PLACE_UNTRANSMITTED  NEW     -                          -            PLACE_UNTRANSMITTED -                -
 PLACE_UNTRANSMITTED  any     -                          -            PLACE_UNTRANSMITTED MODIFY_OPEN      -
 CANCEL_REQUEST       any     -                          -            CANCEL_REQUEST      CANCEL_ASKED     -
 SEND_FAILED          any     OF_CANCEL                  -            SEND_FAILED         -                CANCEL_ASKED
 SEND_FAILED          any     MORE                       -            WARNING             -                -
 SEND_FAILED          any     MODIFY_OPEN                -            SEND_FAILED         -                MODIFY_OPEN
+SEND_FAILED          any     RESENT                     -            LINK_LOST           -                -
 SEND_FAILED          any     -                          -            SEND_FAILED         -                -
 SEND_BROKEN          any     -                          -            UNDECODABLE         -                -
 LINK_LOST            any     -                          -            LINK_LOST           -                MODIFIES

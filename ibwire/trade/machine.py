@@ -42,6 +42,7 @@ __all__ = [
     "note",
     "note_fee",
     "quantity_event",
+    "quantity_extra",
     "same_terms",
     "settle_quantity",
     "step",
@@ -50,8 +51,9 @@ __all__ = [
 _MS: Final = 1_000_000
 # Plain integers: operators of Flag make an object each.
 _FILLS, _DOUBT, _BLIND = int(Flag.FILLS), int(Flag.DOUBT), int(Flag.BLIND)
+_MORE, _SKIPPED = int(Flag.MORE), int(Flag.SKIPPED)
 _FILLS_IN_DOUBT: Final = int(Flag.BLIND | Flag.UNNAMED)
-_NEEDS_QUERY, _TOLD_FILLED = int(Flag.NEEDS_QUERY), int(Flag.TOLD_FILLED)
+_NEEDS_QUERY, _TOLD_FILLED, _UNEQUAL = int(Flag.NEEDS_QUERY), int(Flag.TOLD_FILLED), int(Flag.UNEQUAL)
 _LEGALITY_NOTE: Final = ("", "", "a step back", "out of place")
 # Terms whose values in an openOrder show that a modify took effect; "modified" is no status on the wire.
 _TERMS: Final = ("totalQuantity", "lmtPrice", "auxPrice")
@@ -147,11 +149,16 @@ def quantity_event(view: OrderView, delta: Decimal) -> Event:
     return Event.EXECUTION_REDUCED if delta < 0 else Event.EXECUTION
 
 
+def quantity_extra(view: OrderView, event: Event) -> int:
+    """The flag that comes with what :func:`quantity_event` found."""
+    return _UNEQUAL if event is Event.EXECUTION_FULL and view.fills_are_unequal else 0
+
+
 def settle_quantity(view: OrderView, now_ns: int) -> None:
     """The total may have become known, or smaller, after the executions came: look again."""
     if view.confirmed_filled > 0 and view.state is not State.FILLED:
         event = quantity_event(view, ZERO)
-        if event is Event.EXECUTION_FULL and not view.flags & _FILLS_IN_DOUBT:
+        if event is Event.EXECUTION_FULL and not view.flags & _FILLS_IN_DOUBT and not view.fills_are_unequal:
             move(view, event, now_ns)
             append(view, now_ns, "Filled", f"DONE {view.summary()}", "by executions", "execution")
 
@@ -170,19 +177,19 @@ def learn_terms(view: OrderView, contract: Any, order: Any) -> None:
 def apply_terms(view: OrderView, contract: Any, order: Any, now_ns: int, extra: int = 0) -> None:
     """Take the terms of an openOrder: they may show that a modify took effect, or contradict one that did."""
     accepted = _accepted(view, order)
-    if not accepted and _is_replaced(view, order):
+    if accepted < 0 and _is_replaced(view, order):
         if not extra & Flag.SNAPSHOT:
             step(view, Event.TERMS_STALE, now_ns, "old terms", "a modify had replaced these terms", "", "status")
             return
         view.replaced.clear()  # the broker was asked: that is how it stands
     learn_terms(view, contract, order)
-    if accepted:
-        more = Flag.MORE if view.pending_modifies else 0
+    if accepted >= 0:
+        more = (_MORE if view.pending_modifies else 0) | (_SKIPPED if accepted else 0)
         step(view, Event.TERMS_ACCEPTED, now_ns, "modified", "the new terms are in force", "", "status", more)
 
 
-def _accepted(view: OrderView, order: Any) -> bool:
-    """Drop the pending modifies up to the last whose terms are reported; False when none fits."""
+def _accepted(view: OrderView, order: Any) -> int:
+    """Drop the pending modifies up to the last whose terms are reported; its index, -1 when none fits."""
     for index in range(len(view.pending_modifies) - 1, -1, -1):
         if same_terms(view.pending_modifies[index], order):
             old = view.broker_order or view.placed_order
@@ -194,8 +201,8 @@ def _accepted(view: OrderView, order: Any) -> bool:
                 view.pending_modifies.clear()
                 view.modify_refusals = 0
             view.refusal = None
-            return True
-    return False
+            return index
+    return -1
 
 
 def _is_replaced(view: OrderView, order: Any) -> bool:

@@ -27,6 +27,7 @@ from ibwire.trade.machine import (
     note,
     note_fee,
     quantity_event,
+    quantity_extra,
     settle_quantity,
     step,
 )
@@ -34,7 +35,7 @@ from ibwire.trade.view import OrderView, plain
 
 __all__ = ["OrderTable"]
 
-_UNNAMED: Final = int(Flag.UNNAMED)
+_UNNAMED, _AGAIN = int(Flag.UNNAMED), int(Flag.AGAIN)
 _DIALECT_NAME: Final = {"proto": "protobuf"}
 
 
@@ -155,7 +156,8 @@ class OrderTable:
             if view.state is not State.FILLED:
                 view.pending_modifies.append(order)
         view.order = order
-        step(view, Event.PLACE if transmit else Event.PLACE_UNTRANSMITTED, now_ns, title, "", detail, "local")
+        event = Event.PLACE if transmit else Event.PLACE_UNTRANSMITTED
+        step(view, event, now_ns, title, "", detail, "local", _AGAIN)
         if transmit and view.parent_id:
             self._release_group(view, now_ns)
         return view
@@ -273,7 +275,9 @@ class OrderTable:
                 view.reported_avg = float(known(getattr(execution, "avgPrice", None)) or 0) or view.reported_avg
         title = "execution" if outcome is Outcome.NEW else "correction"
         meaning = f"{plain(fill.shares)} @ {plain(fill.price)}"
-        step(view, quantity_event(view, shares), now_ns, title, meaning, f"exec {fill.exec_id}", "execution")
+        event = quantity_event(view, shares)
+        extra = quantity_extra(view, event)
+        step(view, event, now_ns, title, meaning, f"exec {fill.exec_id}", "execution", extra)
         if outcome is Outcome.NEW and fill.fee is not None:
             note_fee(view, fill.fee, now_ns)
         return view

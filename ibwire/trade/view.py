@@ -293,6 +293,18 @@ class OrderView:
         own = getattr(self.broker_order or self.order, "account", "")
         return Part.ORDER if own == fill.account else Part.ALLOCATION
 
+    @property
+    def fills_are_unequal(self) -> bool:
+        """Its executions add up to more than was ordered, or than any of them names: a bust or terms are missing."""
+        total = self.max_quantity
+        if total is not None and self.confirmed_filled > total:
+            return True
+        if self.is_allocated:
+            return False  # accounts name their own
+        counted = [fill for fill in self.fills.values() if fill.shares and self.part(fill) is not Part.LEG]
+        most = max((fill.cum for fill in counted), default=ZERO)
+        return self.exec_filled > most and all(fill.cum for fill in counted)
+
     def sum_fills(self) -> None:
         """Sum the executions anew: which of them count may have changed.
 

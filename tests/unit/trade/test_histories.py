@@ -8,6 +8,8 @@ from ibwire.spec.orderstates import TRANSITIONS, Cell, Legality, State, Trigger
 from tools.histories import run_many
 
 CHUNK = 100
+ONCE_WRONG = (1001195, 1002225, 1003763, 1050737, 1051721)
+"""Seeds of ``make soak`` that found a fault; what it was: test_doubt.py."""
 
 
 @pytest.mark.parametrize("first", range(1, 1001, CHUNK))
@@ -17,6 +19,12 @@ def test_the_book_is_the_gateways_or_says_that_it_does_not_know(first: int) -> N
     assert seen["link lost"]
     assert seen["unreadable"]
     assert seen["compared uncertain"] < seen["compared filled"]
+
+
+@pytest.mark.parametrize("seed", ONCE_WRONG)
+def test_what_was_wrong_once(seed: int) -> None:
+    failures, _ = run_many(1, seed)
+    assert not failures, "\n".join(failures)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""Moments at which what came so far would fit an end, and something that is still under way contradicts it.
+
+Each was found by a random history (``tools/histories.py``); at the end of an order of arrival nothing of it is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ibwire.spec.orderstates import State
+from tests.unit.trade.arrival import Implementation, Scenario, Step, look_up
+from tests.unit.trade.compiled import Compiled
+from tests.unit.trade.plain import Plain
+from tests.unit.trade.scenarios import LIVE, cancel, completed, error, executed, opened, place, status
+
+
+@pytest.fixture(params=[Plain, Compiled], ids=["plain", "compiled"])
+def make(request: pytest.FixtureRequest) -> Iterator[Implementation]:
+    yield request.param
+
+
+def states(make: Implementation, *steps: Step, answers: tuple[Step, ...] = ()) -> list[State]:
+    """The state after each step, and after the look-up."""
+    tracker, found = make(), []
+    for now, step in enumerate(steps):
+        tracker.apply(step, now * 1_000_000)
+        found.append(tracker.state(7))
+    if answers:
+        look_up(Scenario("", (), (), {}, lookup=answers), tracker, len(steps))
+        found.append(tracker.state(7))
+    return found
+
+
+def test_executions_that_add_up_to_more_than_they_say_end_nothing(make: Implementation) -> None:
+    """97, busted, and 63 of 160: the word of the bust is overtaken by the second execution, which says 63 in all."""
+    first, second = executed("a.01.01", 97, cum=97), executed("b.01.01", 63, cum=63)
+    bust = executed("a.01.02", 0, cum=0)
+    answers = (opened("Submitted", 160), status("Submitted", 63, 97))
+    assert states(make, place(160), first, second, bust, answers=answers)[1:] == [
+        State.PARTIALLY_FILLED, State.UNCERTAIN, State.UNCERTAIN, State.PARTIALLY_FILLED,
+    ]  # fmt: skip
+
+
+def test_executions_in_any_order_end_it_when_one_names_them_all(make: Implementation) -> None:
+    first, second = executed("a.01.01", 97, cum=97), executed("b.01.01", 63, cum=160)
+    assert states(make, place(160), second, first)[-1] is State.FILLED
+    silent = executed("a.01.01", 97), executed("b.01.01", 63, cum=63)
+    assert states(make, place(160), *silent)[-1] is State.FILLED, "one that names nothing says nothing against it"
+
+
+def test_a_filled_status_settles_what_the_executions_leave_open(make: Implementation) -> None:
+    odd = executed("a.01.01", 97, cum=97), executed("b.01.01", 63, cum=63)
+    assert states(make, place(160), *odd, status("Filled", 160, 0))[-2:] == [State.UNCERTAIN, State.FILLED]
+    assert states(make, place(160), status("Filled", 160, 0), *odd)[-1] is State.FILLED
+
+
+def test_more_executed_than_ordered_is_no_end(make: Implementation) -> None:
+    """180, modified to 400, and back to 180: an openOrder from the beginning looks like the answer to the last."""
+    steps = place(180), place(400), place(180), executed("a.01.01", 314, cum=314), opened("Submitted", 180)
+    answers = (opened("Submitted", 400), status("Submitted", 314, 86))
+    assert states(make, *steps, answers=answers)[-2:] == [State.PARTIALLY_FILLED, State.PARTIALLY_FILLED]
+    ended = states(make, *steps, cancel(), answers=(completed("Cancelled", 400),))
+    assert ended[-1] is State.CANCELLED
+
+
+def test_a_modify_that_was_passed_over_may_have_been_refused(make: Implementation) -> None:
+    """Two are under way, the second is accepted; a Cancelled that means the first comes later."""
+    steps = *LIVE, place(270), place(340), opened("Submitted", 340), status("Cancelled")
+    lives = states(make, *steps, answers=(opened("Submitted", 340), status("Submitted")))
+    assert lives[-3:] == [State.WORKING, State.UNCERTAIN, State.WORKING]
+    assert states(make, *steps, error(202))[-1] is State.CANCELLED
+
+
+def test_a_cancelled_of_a_refused_modify_may_come_after_the_next_was_accepted(make: Implementation) -> None:
+    steps = *LIVE, place(270), error(201), place(340), opened("Submitted", 340), status("Cancelled")
+    assert states(make, *steps)[-2:] == [State.WORKING, State.UNCERTAIN]
+    assert states(make, *steps, error(202))[-1] is State.CANCELLED
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_refusal_of_what_was_sent_twice_untransmitted_may_be_of_either(make: Implementation, again: bool) -> None:
+    steps = place(250, transmit=False), place(210, transmit=again), error(103)
+    assert states(make, *steps)[-1] is State.UNCERTAIN
+    assert states(make, *steps, opened("Submitted", 210), answers=(opened("Submitted", 210),))[-1] is State.WORKING
+    assert states(make, *steps, answers=(completed("Inactive"),))[-1] is not State.WORKING
+
+
+def test_a_refusal_of_what_its_group_transmitted_is_its_own(make: Implementation) -> None:
+    steps = place(transmit=False), place(order_id=8, parentId=7), error(201)
+    assert states(make, *steps)[-1] is State.REJECTED
+
+
+def test_a_transmission_that_could_not_be_sent_leaves_the_order_at_tws(make: Implementation) -> None:
+    steps = place(transmit=False), place(), Step("send_failed", 7, 0)
+    assert states(make, *steps)[-1] is State.UNCERTAIN, "it was sent once"
+    assert states(make, place(), Step("send_failed", 7, 0))[-1] is State.CREATED
