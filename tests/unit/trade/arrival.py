@@ -9,7 +9,7 @@ one whatever came before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, permutations
@@ -75,7 +75,7 @@ class Scenario:
     name: str
     before: tuple[Step, ...]
     messages: tuple[Step, ...]
-    truth: dict[int, tuple[State, int]]
+    truth: Mapping[int, tuple[State, int | Decimal]]
     swaps: str | tuple[tuple[int, int], ...] = ALL
     sure: bool = True
     lookup: tuple[Step, ...] | None = None

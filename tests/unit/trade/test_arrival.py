@@ -10,8 +10,10 @@ import pytest
 from tests.unit.trade.arrival import EXHAUSTIVE, Implementation, Scenario, check, is_allowed
 from tests.unit.trade.compiled import Compiled
 from tests.unit.trade.plain import Plain
-from tests.unit.trade.scenarios import SCENARIOS
+from tests.unit.trade.scenarios import SCENARIOS as USUAL
+from tests.unit.trade.scenarios_rare import RARE
 
+SCENARIOS = (*USUAL, *RARE)
 IMPLEMENTATIONS: dict[str, Implementation] = {"plain": Plain, "compiled": Compiled}
 
 
