@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 from ibwire.sim.client import ClientSession
 from ibwire.sim.clock import NS_PER_S
@@ -34,25 +35,33 @@ def opened(gateway: Gateway, count: int, subscribed: int) -> ClientSession:
 
 
 class Encoder:
-    """As the server encodes."""
+    """As the server encodes (`ibwire.sim.peer`)."""
 
-    def __init__(self) -> None:
-        self.codec = Codec(225, Role.GATEWAY)
+    def __init__(self, session: ClientSession) -> None:
+        self.session, self.codec = session, Codec(225, Role.GATEWAY)
+        session.to_frame = self.frame
 
-    def size(self, session: ClientSession) -> tuple[int, int]:
+    def frame(self, message: Any) -> bytes:
+        """One message as it goes onto the wire."""
+        return frame(self.codec.encode(message))
+
+    def size(self) -> tuple[int, int]:
         """(Messages, bytes) of what waits."""
-        messages = session.take()
-        return len(messages), sum(len(frame(self.codec.encode(message))) for message in messages)
+        messages, batch = self.session.take(), bytearray()
+        for message in messages:
+            batch += message if type(message) is bytes else self.frame(message)
+        return len(messages), len(batch)
 
 
 def lines(seconds: int, conflate: bool) -> None:
     gateway = Gateway(7, ticks_per_s=100, conflate=conflate)
-    session, encoder = opened(gateway, 1000, 1000), Encoder()
+    session = opened(gateway, 1000, 1000)
+    encoder = Encoder(session)
     count = 0
     begun = time.process_time()
     for _ in range(20 * seconds):
         gateway.advance(gateway.clock.now_ns + NS_PER_S // 20)
-        count += encoder.size(session)[0]
+        count += encoder.size()[0]
     used = time.process_time() - begun
     how = "gathered" if conflate else "each change"
     print(f"lines  {how:12} {count / seconds:12,.0f} messages/s  {100 * used / seconds:6.1f} % of a core")
@@ -60,12 +69,13 @@ def lines(seconds: int, conflate: bool) -> None:
 
 def day(ticks_per_s: int, encode: bool) -> None:
     gateway = Gateway(7, ticks_per_s=ticks_per_s)
-    session, encoder = opened(gateway, 100, 10), Encoder()
+    session = opened(gateway, 100, 10)
+    encoder = Encoder(session) if encode else None
     count = 0
     begun = time.process_time()
     for _ in range(24 * 60):
         gateway.advance(gateway.clock.now_ns + 60 * NS_PER_S)
-        count += encoder.size(session)[0] if encode else len(session.take())
+        count += encoder.size()[0] if encoder is not None else len(session.take())
     used = time.process_time() - begun
     what = "encoded" if encode else "not encoded"
     print(f"day    rate {ticks_per_s:3} {what:12} {count:12,} messages  {used:6.1f} s")

@@ -62,7 +62,7 @@ class ClientSession:
     clientId : int or None
         None until its startApi was accepted.
     outbox : list
-        Typed incoming messages not yet taken.
+        Typed incoming messages not yet taken, and where `to_frame` is set also frames.
     closed : bool
         The gateway is done with it: send what is in the outbox, then hang up.
 
@@ -81,6 +81,8 @@ class ClientSession:
         self.closed = False
         # Set by whoever sends the outbox, when each message must become bytes at once.
         self.flush: Callable[[], None] | None = None
+        # Set by whoever sends the outbox as bytes and looks at no message: then whole frames may stand in it.
+        self.to_frame: Callable[[Any], bytes] | None = None
         # (kind of request, request id) -> feed; requests without an id have 0.
         self._feeds: dict[tuple[str, int], Feed] = {}
 

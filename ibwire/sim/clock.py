@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 NS_PER_S = 1_000_000_000
 DEFAULT_START_NS = 1_772_461_800 * NS_PER_S  # Monday 2026-03-02 14:30:00 UTC: the US stock market opens
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_push, _pop = heapq.heappush, heapq.heappop
 
 
 class Scheduled:
@@ -67,9 +68,10 @@ class VirtualClock:
         """
         if time_ns < self._now_ns:
             raise ValueError(f"cannot schedule at {time_ns}: it is already {self._now_ns}")
-        handle = Scheduled(time_ns, self._sequence, action)
-        heapq.heappush(self._heap, (time_ns, self._sequence, handle))
-        self._sequence += 1
+        sequence = self._sequence
+        self._sequence = sequence + 1
+        handle = Scheduled(time_ns, sequence, action)
+        _push(self._heap, (time_ns, sequence, handle))
         return handle
 
     def after(self, delay_ns: int, action: Callable[[], None]) -> Scheduled:
@@ -104,13 +106,15 @@ class VirtualClock:
         if to_ns < self._now_ns:
             raise ValueError(f"cannot go back from {self._now_ns} to {to_ns}")
         ran = 0
+        heap = self._heap
         self._running = True
         try:
-            while self._heap and self._heap[0][0] <= to_ns:
-                time_ns, _, handle = heapq.heappop(self._heap)
-                action = handle._take()
+            while heap and heap[0][0] <= to_ns:
+                time_ns, _, handle = _pop(heap)
+                action = handle._action
                 if action is None:
                     continue
+                handle._action = None
                 self._now_ns = time_ns
                 ran += 1
                 action()

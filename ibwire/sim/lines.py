@@ -36,6 +36,8 @@ _EXECUTABLE = structs.TickAttrib(canAutoExecute=True)
 _PLAIN = structs.TickAttrib()
 _MARK = NUMBERS["MARK_PRICE"]
 _CACHED_PRICES = 4096
+_CACHED_FRAMES = 256
+_VOLUME, _LAST, _BID, _ASK = TickKind.VOLUME, TickKind.LAST, TickKind.BID, TickKind.ASK
 
 
 class Types(NamedTuple):
@@ -90,6 +92,8 @@ class MarketDataLine:
         self._lag_ns = DELAY_NS if delayed else 0
         self._types = _DELAYED_TYPES if delayed else _LIVE_TYPES
         self._floats: dict[int, float] = {}
+        # (kind, size) -> its frame; shown sizes are few and come again and again, a day's volume does not.
+        self._frames: dict[tuple[TickKind, Decimal], bytes] = {}
         self._second = 0
         self._last = 0.0
         self._last_size = ZERO
@@ -160,18 +164,28 @@ class MarketDataLine:
             self._after_trades(changes)
 
     def _send(self, changes: list[TickChange]) -> None:
-        send, reqId = self._session.send, self._reqId
-        prices, sizes = self._types.prices, self._types.sizes
+        session, reqId = self._session, self._reqId
+        send, prices, sizes = session.send, self._types.prices, self._types.sizes
+        to_frame = session.to_frame if session.gateway.director is None and not session.closed else None
+        frames = self._frames
         quoted = False
         for kind, steps, size, time_ns in changes:
             number = prices.get(kind)
             if number is None:
-                send(incoming.TickSize(reqId, sizes[kind], size))
+                if to_frame is None or kind is _VOLUME:
+                    send(incoming.TickSize(reqId, sizes[kind], size))
+                    continue
+                known = frames.get((kind, size))
+                if known is None:
+                    if len(frames) >= _CACHED_FRAMES:
+                        frames.clear()
+                    known = frames[kind, size] = to_frame(incoming.TickSize(reqId, sizes[kind], size))
+                session.outbox.append(known)
                 continue
             price = self._floats.get(steps)
             if price is None:
                 price = self._price(steps)
-            if kind is TickKind.LAST:
+            if kind is _LAST:
                 self._last, self._last_size = price, size
                 second = time_ns // NS_PER_S
                 if second != self._second:
@@ -179,7 +193,7 @@ class MarketDataLine:
                     send(incoming.TickString(reqId, self._types.last_timestamp, str(second)))
                 attrib = _PLAIN
             else:
-                attrib = _EXECUTABLE if kind is TickKind.BID or kind is TickKind.ASK else _PLAIN
+                attrib = _EXECUTABLE if kind is _BID or kind is _ASK else _PLAIN
             quoted = True
             send(incoming.TickPrice(reqId, number, price, size, attrib))
         if quoted and self._greeks is not None:

@@ -63,7 +63,7 @@ class Watch:
 class _Feed:
     """One quote on the clock: it is scheduled while it has watchers."""
 
-    __slots__ = ("_clock", "_lag_ns", "_phase", "_scheduled", "_watches", "process")
+    __slots__ = ("_clock", "_lag_ns", "_period_ns", "_phase", "_scheduled", "_watches", "process")
 
     def __init__(self, process: Quotes, clock: VirtualClock, lag_ns: int) -> None:
         self.process = process
@@ -71,42 +71,46 @@ class _Feed:
         self._lag_ns = lag_ns
         self._phase = stable_hash("phase", process.instrument.conId)
         self._watches: list[Watch] = []
+        self._period_ns = 0  # the shortest of those who watch
         self._scheduled: Scheduled | None = None
 
     def current(self) -> Quotes:
         """Return the quote as of now."""
-        now_ns, process = self._clock.now_ns - self._lag_ns, self.process
-        if process.next_ns <= now_ns:
-            if not self._watches and now_ns - process.next_ns > _STEP_AT_MOST_NS:
-                process.seek(now_ns)
+        process = self.process
+        as_of_ns = self._clock.now_ns - self._lag_ns
+        if process.next_ns <= as_of_ns:
+            if not self._watches and as_of_ns - process.next_ns > _STEP_AT_MOST_NS:
+                process.seek(as_of_ns)
             else:
-                self._tell(process.step(now_ns))
+                self._tell(process.step(as_of_ns), self._clock.now_ns)
         return process
 
     def add(self, listener: Listener, period_ns: int) -> Watch:
         self.current()
         watch = Watch(self, listener, period_ns)
         self._watches.append(watch)
-        self._schedule()
+        self._period_ns = min(other.period_ns for other in self._watches)
+        self._schedule(self._clock.now_ns)
         return watch
 
     def remove(self, watch: Watch) -> None:
         self._watches.remove(watch)
         if watch.due is not None:
             self._clock.cancel(watch.due)
-        if not self._watches and self._scheduled is not None:
+        if self._watches:
+            self._period_ns = min(other.period_ns for other in self._watches)
+        elif self._scheduled is not None:
             self._clock.cancel(self._scheduled)
             self._scheduled = None
 
-    def _schedule(self) -> None:
+    def _schedule(self, now_ns: int) -> None:
         """Run at the next change, or where all who watch have a period, at the end of the shortest."""
         if self._scheduled is not None:
             self._clock.cancel(self._scheduled)
         due_ns = self.process.next_ns + self._lag_ns
-        period_ns = min(watch.period_ns for watch in self._watches)
-        if period_ns:
-            due_ns = self._end_of(due_ns, period_ns)
-        self._scheduled = self._clock.at(max(due_ns, self._clock.now_ns), self._run)
+        if self._period_ns:
+            due_ns = self._end_of(due_ns, self._period_ns)
+        self._scheduled = self._clock.at(due_ns if due_ns > now_ns else now_ns, self._run)
 
     def _end_of(self, time_ns: int, period_ns: int) -> int:
         """The end of the stretch of a period in which a time lies; different instruments have different phases."""
@@ -116,16 +120,19 @@ class _Feed:
     def _run(self) -> None:
         self._scheduled = None
         now_ns = self._clock.now_ns
-        self._tell(self.process.step(now_ns - self._lag_ns))
+        changes = self.process.step(now_ns - self._lag_ns)
+        if changes:
+            self._tell(changes, now_ns)
         if self._watches and self._scheduled is None:
-            self._schedule()
+            self._schedule(now_ns)
 
-    def _tell(self, changes: list[TickChange]) -> None:
-        if not changes:
+    def _tell(self, changes: list[TickChange], now_ns: int) -> None:
+        item, watches = self.process.instrument, self._watches
+        if len(watches) == 1 and not watches[0].period_ns:
+            watches[0].listener(item, changes)
             return
-        now_ns, item = self._clock.now_ns, self.process.instrument
         # A copy: a listener may close its watch, or open another, while it is being told.
-        for watch in tuple(self._watches):
+        for watch in tuple(watches):
             if not watch.open:
                 continue
             if not watch.period_ns:

@@ -178,10 +178,12 @@ class Peer:
             self.line.end()
         if elsewhere or self.hang_up or self.line.silent:
             return
-        self._codec = Codec(agreed, Role.GATEWAY)
+        codec = self._codec = Codec(agreed, Role.GATEWAY)
         session = self.session = self._gateway.connect(self.number, agreed)
         if director is not None:
             session.flush = self.flush  # faults on the line happen at the time of the message
+        elif self._watch is None:
+            session.to_frame = lambda message: frame(codec.encode(message))
         self.line.put(frame(f"{agreed}\0{zoned_text(self._gateway.clock.now_ns)}\0".encode()))
 
     # -- bytes out ---------------------------------------------------------------------------------------------------
@@ -194,6 +196,9 @@ class Peer:
         put: Callable[[bytes], None] = batch.extend if self._gateway.director is None else line.put
         for message in session.take():
             kind = type(message)
+            if kind is bytes:  # a frame already
+                put(message)
+                continue
             if watch is not None and kind is not LineAct:
                 watch(self, False, message)
             try:

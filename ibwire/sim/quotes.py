@@ -17,7 +17,7 @@ from ibwire.sim.exact import EXACT
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.path import Node, Path
 from ibwire.sim.paths import PathOf
-from ibwire.sim.slots import BOTH, MOVE, TRADE, Event, close_side, events, open_side
+from ibwire.sim.slots import MOVE, SIZE, TRADE, Event, close_side, events, open_side
 
 DAY = 4  # an event: a new session; a: the close before it, b: its first price, c: 1 when the tape says the close
 
@@ -47,6 +47,13 @@ class TickChange(NamedTuple):
     steps: int
     size: Decimal
     time_ns: int
+
+
+# Every change of every instrument is made below: names that need no look-up in the enumeration, and no call of the
+# constructor in Python.
+_BID, _ASK, _LAST = TickKind.BID, TickKind.ASK, TickKind.LAST
+_BID_SIZE, _ASK_SIZE, _LAST_SIZE, _VOLUME = TickKind.BID_SIZE, TickKind.ASK_SIZE, TickKind.LAST_SIZE, TickKind.VOLUME
+_new = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +170,16 @@ class Quotes:
         How a span is cut into calls makes no difference: one long step gives what many short ones give.
         """
         changes: list[TickChange] = []
+        apply = self._apply
         while self.next_ns <= now_ns:
-            self._apply(self._events[self._index], changes)
-            self._index += 1
-            if self._index >= len(self._events):
+            coming, index = self._events, self._index
+            apply(coming[index], changes)
+            index = self._index = index + 1
+            if index < len(coming):
+                self.next_ns = coming[index][0]
+            else:
                 self._refill()
-            self.next_ns = self._events[self._index][0]
+                self.next_ns = self._events[self._index][0]
         return changes
 
     def seek(self, now_ns: int) -> None:
@@ -181,48 +192,53 @@ class Quotes:
 
     def _apply(self, event: Event, out: list[TickChange]) -> None:
         at_ns, what, a, b, c = event
-        if what == MOVE:
+        sizes = self._sizes
+        if what == SIZE:
+            kind = _BID_SIZE if a else _ASK_SIZE
+            if a:
+                self._bid_units = b
+            else:
+                self._ask_units = b
+            out.append(_new(TickChange, (kind, 0, sizes.get(b) or self.size(b), at_ns)))
+        elif what == TRADE:
+            self._trade(at_ns, out, a, b)
+        elif what == MOVE:
             moved = a != self._bid
             self._bid, self._bid_units, self._ask_units = a, b, c
+            bid_size, ask_size = sizes.get(b) or self.size(b), sizes.get(c) or self.size(c)
             if moved:
-                out.append(TickChange(TickKind.BID, a, self.size(b), at_ns))
-                out.append(TickChange(TickKind.ASK, a + self._spread, self.size(c), at_ns))
+                out.append(_new(TickChange, (_BID, a, bid_size, at_ns)))
+                out.append(_new(TickChange, (_ASK, a + self._spread, ask_size, at_ns)))
                 if not self._has_trades:
                     self._last = a
                     self._extremes(at_ns, out, a)
             else:
-                out.append(TickChange(TickKind.BID_SIZE, 0, self.size(b), at_ns))
-                out.append(TickChange(TickKind.ASK_SIZE, 0, self.size(c), at_ns))
-        elif what == TRADE:
-            self._trade(at_ns, out, a, b)
+                out.append(_new(TickChange, (_BID_SIZE, 0, bid_size, at_ns)))
+                out.append(_new(TickChange, (_ASK_SIZE, 0, ask_size, at_ns)))
         elif what == DAY:
             self._begin(at_ns, out, a, b)
-        elif what == BOTH:
-            self._bid_units, self._ask_units = a, b
-            out.append(TickChange(TickKind.BID_SIZE, 0, self.size(a), at_ns))
-            out.append(TickChange(TickKind.ASK_SIZE, 0, self.size(b), at_ns))
-        elif a:
-            self._bid_units = b
-            out.append(TickChange(TickKind.BID_SIZE, 0, self.size(b), at_ns))
         else:
-            self._ask_units = b
-            out.append(TickChange(TickKind.ASK_SIZE, 0, self.size(b), at_ns))
+            self._bid_units, self._ask_units = a, b
+            out.append(TickChange(_BID_SIZE, 0, self.size(a), at_ns))
+            out.append(TickChange(_ASK_SIZE, 0, self.size(b), at_ns))
 
     def _trade(self, at_ns: int, out: list[TickChange], steps: int, units: int) -> None:
         moved = steps != self._last
         self._last, self._last_units = steps, units
         self._volume_units += units
+        size = self._sizes.get(units) or self.size(units)
         if moved or not self._has_quotes:
-            out.append(TickChange(TickKind.LAST, steps, self.size(units), at_ns))
+            out.append(_new(TickChange, (_LAST, steps, size, at_ns)))
         else:
-            out.append(TickChange(TickKind.LAST_SIZE, 0, self.size(units), at_ns))
+            out.append(_new(TickChange, (_LAST_SIZE, 0, size, at_ns)))
         if self._has_quotes:
-            out.append(TickChange(TickKind.VOLUME, 0, self.size(self._volume_units), at_ns))
+            out.append(_new(TickChange, (_VOLUME, 0, self.size(self._volume_units), at_ns)))
         if not self._opened and at_ns >= self._liquid_ns:
             self._opened = True
             self.open = steps
             out.append(TickChange(TickKind.OPEN, steps, self._zero, at_ns))
-        self._extremes(at_ns, out, steps)
+        if steps > self.high or steps < self.low:
+            self._extremes(at_ns, out, steps)
 
     def _extremes(self, at_ns: int, out: list[TickChange], steps: int) -> None:
         if steps > self.high:

@@ -48,6 +48,15 @@ def encoder(plan: Plan, head: bytes) -> Encode | None:
     if steps is None:
         return None
 
+    if len(steps) == 3:  # the most frequent of all: a size
+        (get1, piece1), (get2, piece2), (get3, piece3) = steps
+        return lambda m: head + piece1(get1(m)) + piece2(get2(m)) + piece3(get3(m))
+    if len(steps) == 5:  # a price
+        (get1, piece1), (get2, piece2), (get3, piece3), (get4, piece4), (get5, piece5) = steps
+        return lambda m: b"".join(
+            (head, piece1(get1(m)), piece2(get2(m)), piece3(get3(m)), piece4(get4(m)), piece5(get5(m)))
+        )
+
     def encode(message: Any) -> bytes:
         return head + b"".join([piece(get(message)) for get, piece in steps])
 
