@@ -51,6 +51,7 @@ def gate(rounds: int) -> None:
     lock = threading.Lock()
     book = Book(lock)
     book.on_told("positions")
+    book.on_told("orders")
     book.on_quote(AAPL.conId, Quote(99.9, 100.1, 100.0, recv_ns=monotonic_ns() + 10**12))
     policies = (MaxQuantity(1000), MaxNotional(1e6), MaxPosition(1e6), PriceBand(0.05), OrderRate(50, 0.0))
     made = Gate(policies, clock_ns=monotonic_ns, lock=lock, book=book)

@@ -313,6 +313,7 @@ class Core:
                 self._lose(ending.error)
                 count += 1
             count += self.queries.turn(self.now_ns())
+            self.risk.turn()
         if self.settings.mode == "inline":
             self.journal.maintain()
         if count:

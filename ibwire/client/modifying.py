@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -14,12 +14,12 @@ from ibwire.spec.errorcodes import OrderEffect, order_effect
 from ibwire.spec.orderstates import DEADLINE_MS, Flag, State
 from ibwire.trade.executions import known
 from ibwire.trade.view import OrderEvent
-from ibwire.types.structs import Order
+from ibwire.types.structs import Contract, Order
 
 if TYPE_CHECKING:
     from ibwire.client.order_handle import OrderHandle
 
-__all__ = ["Modify", "ModifyOutcome", "ModifyPending", "changed_order"]
+__all__ = ["Modify", "ModifyOutcome", "ModifyPending", "changed_order", "copied"]
 
 _FILLED_ALREADY: Final = 104
 # What the gateway does not report, or reports as it likes; and what is ours to set.
@@ -28,6 +28,11 @@ _NOT_TERMS: Final = frozenset(
 )
 _PLAIN: Final = (str, int, float, Decimal, type(None))
 _NAMES: Final = tuple(field.name for field in fields(Order))
+_HOLDS: Final = {
+    kind: tuple(f.name for f in fields(kind) if f.default_factory is not MISSING or f.name == "deltaNeutralContract")
+    for kind in (Contract, Order)
+}
+"""Fields that hold something that can be changed in place."""
 _ANSWER_NS: Final = DEADLINE_MS[State.MODIFY_REQUESTED] * 1_000_000
 
 
@@ -159,9 +164,24 @@ class Modify:
         self._outcome, self.event, self.code, self.text = outcome, event, code, text
 
 
+def copied(made: Any) -> Any:
+    """A copy of a contract or an order that shares nothing that can be changed."""
+    names = _HOLDS.get(type(made))
+    if names is None:
+        return copy.deepcopy(made)
+    found = copy.copy(made)
+    for name in names:
+        value = getattr(made, name)
+        if isinstance(value, list):
+            setattr(found, name, copy.deepcopy(value) if value else [])
+        else:
+            setattr(found, name, copy.copy(value))
+    return found
+
+
 def changed_order(order: Order, changes: dict[str, Any]) -> Order:
     """A copy with other terms; a name that is no field of an order is a ConfigError."""
-    wanted = copy.copy(order)
+    wanted: Order = copied(order)
     for name, value in changes.items():
         if name not in _NAMES:
             near = difflib.get_close_matches(name, _NAMES, 1, 0.5)

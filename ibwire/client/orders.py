@@ -8,14 +8,15 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ibwire.client.modifying import Modify, ModifyPending, changed_order
+from ibwire.client.modifying import Modify, ModifyPending, changed_order, copied
 from ibwire.client.order_handle import OrderHandle
 from ibwire.errors import ConfigError, IbwireError, OrderError, RiskRejected
 from ibwire.io.journal import Act
 from ibwire.spec.orderstates import State
 from ibwire.trade.risk import BookView, Request, lowers_risk
+from ibwire.trade.risk_requests import contract_key
 from ibwire.trade.view import OrderView
 from ibwire.types import outgoing
 from ibwire.types.builders import Bracket, check_order
@@ -36,10 +37,6 @@ class Orders:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-
-    def close_out(self, contract: Contract, order: Order) -> OrderHandle:
-        """As :meth:`place` for what only makes a position smaller after a kill: no policy, and the switch is shut."""
-        return self._checked(contract, order, closing=True)
 
     def place(self, contract: Contract, order: Order) -> OrderHandle:
         """Send an order; returns with its handle when the kernel has its last byte.
@@ -90,39 +87,38 @@ class Orders:
         check_order(contract, order)
         if not core.settings.allow_unqualified:
             _check_qualified(contract)
-        contract, order = copy.copy(contract), copy.copy(order)
+        contract, order = copied(contract), copied(order)
         known = core.table.get(order.orderId) if order.orderId else None
+        self._check_same(known, contract, order)
         self._check_may_add_risk()
-        admitted, risky = (None, False) if closing else self._admit(known, contract, order)
+        admission = _CLOSING if closing else self._admit(known, contract, order)
         try:
             core.take_turn()
-            return self._place(contract, order, admitted, risky, template)
+            return self._place(contract, order, admission, template)
         except BaseException:
-            core.risk.gate.not_sent(admitted)  # nothing, once it was sent
+            core.risk.gate.not_sent(admission.view)  # nothing, once it was sent
             raise
 
-    def _place(
-        self, contract: Contract, order: Order, admitted: BookView | None, risky: bool, template: Template | None
-    ) -> OrderHandle:
+    def _place(self, contract: Contract, order: Order, admission: _Admission, template: Template | None) -> OrderHandle:
         core = self._core
         # Held until the bytes are out: placements of several threads leave in the order of their ids.
         with core.lock:
             self._check_may_add_risk()
-            if risky:
-                core.risk.check_open()  # shut at once: also for what passed the gate a moment ago
             known = core.table.get(order.orderId) if order.orderId else None
+            self._check_still(known, admission)
+            self._check_same(known, contract, order)
             if known is not None and known.is_done:
                 problem = f"order {order.orderId} is {known.state.label}"
                 raise ConfigError(problem, hint="set orderId to 0 to place anew")
             if isinstance(known, OrderHandle) and known.state not in _NOT_THERE:
-                self._send_terms(known, contract, order, admitted)
+                self._send_terms(known, contract, order, admission.view)
                 view: OrderView = known
             else:
                 if not order.orderId:
                     order.orderId = core.take_order_id()
                 elif known is None and not order.whatIf:  # a question uses no id up
                     core.use_order_id(order.orderId)
-                view = self._send(contract, order, is_new=known is None, admitted=admitted, template=template)
+                view = self._send(contract, order, is_new=known is None, admitted=admission.view, template=template)
         core.changed()
         assert isinstance(view, OrderHandle)
         return view
@@ -153,28 +149,34 @@ class Orders:
         OrderError : another client's order, or one typed in by hand.
         PacingError, RiskRejected, UnsupportedByServer, SessionLost : as for :meth:`place`.
         """
-        core = self._core
+        self._check_may_modify(handle)
+        wanted = changed_order(order if order is not None else self._terms(handle), changes)
+        return self._modified(handle, wanted)
+
+    def _check_may_modify(self, handle: OrderHandle) -> None:
         self._check_owner(handle)
         if handle.is_done or handle.state is State.CREATED:
             raise ConfigError(f"order {handle.order_id} is {handle.state.label}", hint="place a new one")
         self._check_pending(handle)
-        wanted = changed_order(order if order is not None else self._terms(handle), changes)
+
+    def _modified(self, handle: OrderHandle, wanted: Order, template: Template | None = None) -> Modify:
+        core = self._core
         self._check_may_add_risk()
         contract = handle.contract if handle.contract is not None else handle.broker_contract
         check_order(contract, wanted)
         wanted.orderId = handle.order_id
-        admitted, risky = self._admit(handle, contract, wanted)
+        self._check_same(handle, contract, wanted)
+        admission = self._admit(handle, contract, wanted)
         try:
             core.take_turn()
             with core.lock:
                 self._check_may_add_risk()
-                if risky:
-                    core.risk.check_open()
+                self._check_still(handle, admission)
                 if handle.is_done:
                     raise ConfigError(f"order {handle.order_id} is {handle.state.label} by now; nothing was sent")
-                modify = self._send_terms(handle, contract, wanted, admitted)
+                modify = self._send_terms(handle, contract, wanted, admission.view, template)
         except BaseException:
-            core.risk.gate.not_sent(admitted)
+            core.risk.gate.not_sent(admission.view)
             raise
         core.changed()
         return modify
@@ -186,6 +188,8 @@ class Orders:
         ------
         As :meth:`place`. What was sent of the group is then cancelled, and the error's notes say so.
         """
+        if bracket.parent.transmit or bracket.take_profit.transmit:
+            raise ConfigError("a bracket whose first orders transmit", hint="set transmit on the last one only")
         for order in bracket.orders:
             check_order(contract, order)
         handles: list[OrderHandle] = []
@@ -268,19 +272,50 @@ class Orders:
             problem = "the broker was not connected, and the orders are being looked up"
             raise RiskRejected(problem, policy="connectivity", hint="reconcile() returns when that is done")
 
-    def _admit(self, known: Any, contract: Any, order: Order) -> tuple[BookView | None, bool]:
-        """Ask the gate, without any lock: it may take as long as its policies do. And: whether it can add risk."""
+    def _admit(self, known: Any, contract: Any, order: Order) -> _Admission:
+        """Ask the gate, without any lock: it may take as long as its policies do."""
         risk = self._core.risk
         if order.whatIf:
-            return None, False  # a question: no order is made
+            return _QUESTION  # no order is made
         before = None
         terms_known = isinstance(known, OrderHandle) and bool(known._sent or known.order or known.broker_order)
         # An id that only a cancel or an error named has no terms: what is placed under it is judged as new.
         if terms_known and not known.is_done and known.state is not State.CREATED:
             before = self._terms(known)
-            if not known.pending_modifies and not known.is_uncertain and lowers_risk(order, before):
-                return None, False
-        return risk.admit(Request(contract, order, risk.account_of(order), before, order.orderId)), True
+            plain = not (known.pending_modifies or known.is_uncertain or known.cancel_requested)
+            if plain and lowers_risk(order, before):
+                return _Admission(None, False, before)
+        view = risk.admit(Request(contract, order, risk.account_of(order), before, order.orderId))
+        return _Admission(view, True, before)
+
+    def _check_still(self, known: Any, admission: _Admission) -> None:
+        """What was admitted is still what it was judged to be; the lock is held."""
+        if admission.risky:
+            self._core.risk.check_open()  # shut at once: also for what passed the gate a moment ago
+        if admission.before is None or not isinstance(known, OrderHandle) or known.is_done:
+            return
+        terms = self._terms(known)
+        if terms is not admission.before and terms != admission.before:
+            raise ModifyPending(f"order {known.order_id} has other terms by now", hint="nothing was sent: look again")
+        if known.cancel_requested and not admission.risky:
+            raise ModifyPending(f"the cancel of order {known.order_id} is on its way", hint="nothing was sent")
+
+    def _check_same(self, known: Any, contract: Contract, order: Order) -> None:
+        """An order can get other prices and quantities, but is never made another order."""
+        if known is None or known.state is State.CREATED or known.is_done:
+            if known is not None and known.what_if and not order.whatIf:
+                raise ConfigError(f"order {order.orderId} was a what-if question", hint="set orderId to 0")
+            return
+        if order.whatIf:
+            problem = f"a what-if question with the id of order {order.orderId}, which is {known.state.label}"
+            raise ConfigError(problem, hint="set orderId to 0: a question has an id of its own")
+        terms = known._sent or known.order or known.broker_order
+        placed = (known.contract, known.broker_contract)
+        keys = [contract_key(one) for one in placed if one is not None]
+        if keys and contract_key(contract) not in keys:
+            raise ConfigError(f"order {order.orderId} is for another contract", hint="cancel it, and place a new one")
+        if terms is not None and order.action != terms.action:
+            raise ConfigError(f"order {order.orderId} is to {terms.action}", hint="cancel it, and place a new one")
 
     def _check_pending(self, handle: OrderHandle) -> None:
         if handle.state is State.UNTRANSMITTED:
@@ -303,7 +338,12 @@ class Orders:
         return terms
 
     def _send_terms(
-        self, handle: OrderHandle, contract: Any, order: Order, admitted: BookView | None = None
+        self,
+        handle: OrderHandle,
+        contract: Any,
+        order: Order,
+        admitted: BookView | None = None,
+        template: Template | None = None,
     ) -> Modify:
         """Send a modify; the lock is held."""
         self._check_pending(handle)
@@ -311,7 +351,7 @@ class Orders:
         modify = Modify(handle, self._terms(handle), order, self._core.now_ns())
         before, handle._modify = handle._modify, modify
         try:
-            self._send(contract, order, is_new=False, admitted=admitted)
+            self._send(contract, order, is_new=False, admitted=admitted, template=template)
         except BaseException:
             if handle.is_uncertain:
                 modify.on_due()  # some bytes left
@@ -344,7 +384,7 @@ class Orders:
         view = core.table.on_place(order.orderId, contract, order, now_ns, 4 + len(payload), dialect)
         sent = view._sent if isinstance(view, OrderHandle) else None
         if isinstance(view, OrderHandle):
-            view._sent = copy.copy(order)
+            view._sent = copied(order)
         core.risk.gate.sent(admitted, order.orderId)
         try:
             core.send_order(order.orderId, payload, intent)
@@ -355,6 +395,18 @@ class Orders:
         finally:
             core.risk.order_changed(view)
         return view
+
+
+class _Admission(NamedTuple):
+    """What the gate said of a request."""
+
+    view: BookView | None
+    risky: bool
+    before: Order | None  # the terms in force that it was compared with
+
+
+_QUESTION: Final = _Admission(None, False, None)
+_CLOSING: Final = _QUESTION
 
 
 class PreparedOrder:
@@ -373,11 +425,30 @@ class PreparedOrder:
         price : float
             The limit, not 0. quantity : by default that of the order it was made from.
         """
+        return self._orders._checked(self._contract, self._made(price, quantity), template=self._template)
+
+    def modify(self, handle: OrderHandle, price: float, quantity: Decimal | int | None = None) -> Modify:
+        """Give an order these terms: for one that was made from this, or is for the same contract and side.
+
+        Everything else as for :meth:`Orders.modify`, which says what it raises.
+        """
+        orders = self._orders
+        orders._check_may_modify(handle)
+        made = self._made(price, quantity)
+        made.orderId = handle.order_id
+        orders._check_same(handle, self._contract, made)
+        return orders._modified(handle, made, self._template)
+
+    def _made(self, price: float, quantity: Decimal | int | None) -> Order:
         order = copy.copy(self._order)
-        order.lmtPrice = float(price)
-        if quantity is not None:
-            order.totalQuantity = Decimal(quantity)
-        return self._orders._checked(self._contract, order, template=self._template)
+        try:
+            order.lmtPrice = float(price)
+            if quantity is not None:
+                order.totalQuantity = Decimal(quantity)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            problem = f"a price of {price!r}, a quantity of {quantity!r}"
+            raise ConfigError(problem, hint="give a float, and a whole number or a Decimal") from error
+        return order
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,11 @@ class Queries:
         """After a gap in the session, until its look-up is over: not the time to add risk."""
         return self._by_session or self._session_runs
 
+    @property
+    def is_looking(self) -> bool:
+        """A look-up is under way: executions that come may be old ones."""
+        return self._plan is not None
+
     def note(self, view: Any) -> None:
         """Something happened to an order."""
         if view.due_ns and (self._look_ns is None or view.due_ns < self._look_ns):
@@ -278,6 +283,7 @@ class Queries:
         for run in self._waiting_for:
             run.differences = plan.differences
         self._waiting_for, self._plan, self._session_runs = [], None, False
+        self._core.risk.looked_up(plan.knows_open)
         self._wanted = self._wanted or bool(self._core.table.uncertain())
         if self._wanted and not self._hurry:
             self._may_begin_ns = now_ns + AGAIN_MS[self._level] * _MS

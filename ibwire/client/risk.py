@@ -16,6 +16,7 @@ from ibwire.io.statedir import default_state_dir
 from ibwire.spec.orderstates import State
 from ibwire.spec.records import BY_NAME, RECORD_BYTES
 from ibwire.spec.registry import INCOMING
+from ibwire.trade.exposure import group_of
 from ibwire.trade.risk import ALLOW, Book, BookView, Cancel, Gate, Reject, Request, Verdict
 from ibwire.trade.view import OrderView
 from ibwire.types import incoming, outgoing
@@ -113,6 +114,7 @@ class Risk:
         self._counted: dict[int, tuple[OrderView, float]] = {}  # by identity: the quantity that the book was told
         self._told: dict[int, tuple[bool, int]] = {}  # order id -> (told that it is live, fills told of)
         self._request_ids: dict[int, str] = {}
+        self.wants_positions = False
         self._cursor: Any = None  # the looking thread's
         self._killing = new_lock()
 
@@ -120,9 +122,9 @@ class Risk:
 
     def check_open(self) -> None:
         """Raise RiskRejected while the kill switch is shut. Called again when the bytes are about to leave."""
-        kill = self.switch.check()
-        if kill is not None:
-            raise RiskRejected(f"no new orders: {kill}", hint="release it by hand: client.risk.release()")
+        shut: Any = self.switch.check() or self.gate.shut
+        if shut:
+            raise RiskRejected(f"no new orders: {shut}", hint="release it by hand: client.risk.release()")
 
     def admit(self, request: Request) -> BookView | None:
         """Ask the gate. Raises RiskRejected."""
@@ -137,7 +139,9 @@ class Risk:
     def account_of(self, order: Any) -> str:
         """The account that an order goes to; empty when nobody can tell."""
         accounts = self._core.intake.accounts
-        return order.account or (accounts[0] if len(accounts) == 1 and not order.faGroup else "")
+        if order.faGroup:
+            return ""
+        return order.account or (accounts[0] if len(accounts) == 1 else "")
 
     # -- the kill switch ---------------------------------------------------------------------------------------------
 
@@ -297,17 +301,18 @@ class Risk:
         core.wait_until(lambda: not self.left() or core.lost is not None, timeout)
         with self.book.lock:
             lines = [line for line in self.book.lines.values() if line.position]
-            held = [(line.account, line.contract, line.position, bool(line.entries)) for line in lines]
+            held = [(x.account, x.contract, x.position, bool(x.entries) or x.position != x.other) for x in lines]
         sent: list[OrderView] = []
         for account, contract, position, busy in held:
             name = contract.localSymbol or contract.symbol
             if busy:
-                self.problems.append(f"{position:g} {name} in {account} is not closed: an order may still fill")
+                problem = "an order may still fill, or the gateway says another number than our executions"
+                self.problems.append(f"{position:g} {name} in {account} is not closed: {problem}")
                 continue
             try:
                 action = "SELL" if position > 0 else "BUY"
                 order = market(action, repr(abs(position)), account=account)
-                sent.append(core.orders.close_out(self._routed(contract), order))
+                sent.append(core.orders._checked(self._routed(contract), order, closing=True))
             except IbwireError as error:
                 self.problems.append(f"{position:g} {name} in {account} is not closed: {error}")
         return sent
@@ -331,6 +336,10 @@ class Risk:
         core, needs = self._core, self._needs
         if "positions" in needs:
             core.send(outgoing.ReqPositions())
+        if "orders" in needs and not core.settings.reconcile:
+            with core.lock:
+                core.queries.want()  # what is open is not known without
+            core.changed()
         if "values" in needs:
             reqId = core.take_request_id()
             core.send(outgoing.ReqAccountSummary(reqId, "All", _TAGS))
@@ -359,6 +368,22 @@ class Risk:
         elif kind is incoming.AccountSummary:
             self.book.on_value(message.account, message.tag, message.value, now_ns)
 
+    def looked_up(self, knows_open: bool) -> None:
+        """A look-up is over; the client's lock is held. Executions that it found may be in the positions, or not."""
+        if knows_open:
+            self.book.on_told("orders")
+        if "positions" in self._needs:
+            self.wants_positions = any(line.position != line.other for line in self.book.lines.values())
+
+    def turn(self) -> None:
+        """Have the positions named again, if that was wanted: it settles them. The client's lock is held."""
+        if self.wants_positions and self._core.lost is None and self._core.try_turn():
+            self.wants_positions = False
+            try:
+                self._core.send_now(outgoing.ReqPositions())
+            except IbwireError as error:
+                self.problems.append(f"positions could not be asked for: {error}")
+
     def _look_at_pnl(self) -> None:
         # Profit and loss comes down the market ring; what a full ring overwrote comes again within a second or so.
         cursor, told = self._cursor, False
@@ -383,6 +408,8 @@ class Risk:
         contract, order = view.broker_contract or view.contract, view.broker_order or view.order
         if contract is None or order is None or view.what_if:
             return
+        if contract.secType == "BAG" and not contract.comboLegs and view.contract is not None:
+            contract = view.contract  # reported without its legs
         account = self.account_of(order)
         side = 1 if order.action == "BUY" else -1
         _, counted = self._counted.get(id(view), (view, 0.0))
@@ -390,14 +417,16 @@ class Risk:
         if filled != counted:
             self._counted[id(view)] = (view, filled)
             price = view.avg_fill_price
-            self.book.on_fill(account, contract, side * (filled - counted), float("nan") if price is None else price)
+            signed, price = side * (filled - counted), float("nan") if price is None else price
+            self.book.on_fill(account, contract, signed, price, looked_up=self._core.queries.is_looking)
         total = view.max_quantity
         remaining = 0.0
         if _open(view):
             remaining = _UNKNOWN_RISK if total is None else max(0.0, float(total) - float(view.filled))
         key = view.order_id if view.client_id == self._core.client_id else (view.client_id, view.perm_id)
         price = float(order.lmtPrice or order.auxPrice or "nan")
-        self.book.on_order(key, account, contract, side, remaining, price, view.parent_id, order.ocaGroup or "")
+        parent_id, group = view.parent_id, group_of(order)
+        self.book.on_order(key, account, contract, side, remaining, price, parent_id, group, started=filled > 0)
 
     def _tell_governor(self, view: OrderView) -> None:
         seen, fills = self._told.get(view.order_id, (False, 0))

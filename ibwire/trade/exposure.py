@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from math import inf, isfinite, nan
 from typing import Any, Final
 
-__all__ = ["Entry", "Line", "Sums", "exposure_of"]
+__all__ = ["Entry", "Line", "Sums", "exposure_of", "group_of"]
 
 _RESUM_EVERY: Final = 256
 _NEED_MULTIPLIER: Final = frozenset({"OPT", "FOP", "FUT", "WAR", "IOPT"})
@@ -46,9 +46,13 @@ class Sums:
 
 
 class Entry:
-    """What one order, or one request on its way out, could still do to its line."""
+    """What one order, or one request on its way out, could still do to its line.
 
-    __slots__ = ("group", "line", "order_id", "parent_id", "price", "quantity", "side")
+    ``group`` is that of orders of which one cancels or reduces the rest, before they can overfill. ``started``: some
+    of it has filled. ``is_exit``: it hangs on an order of the other side.
+    """
+
+    __slots__ = ("group", "is_exit", "line", "order_id", "parent_id", "price", "quantity", "side", "started")
 
     def __init__(
         self, line: Line, side: int, quantity: float, order_id: int = 0, parent_id: int = 0, group: str = ""
@@ -60,6 +64,12 @@ class Entry:
         self.order_id = order_id
         self.parent_id = parent_id
         self.group = group
+        self.started = self.is_exit = False
+
+
+def group_of(order: Any) -> str:
+    """The group of an order, if one fill in it stops the rest in time: OCA types 1 and 2. Others may all fill."""
+    return (order.ocaGroup or "") if order.ocaType in (1, 2) else ""
 
 
 class Line:
@@ -67,8 +77,9 @@ class Line:
 
     Attributes
     ----------
-    position : float
-        Held now. buy, sell : what may still be bought and sold.
+    position, other : float
+        Held now, and what is held if the gateway's last number and our fills are not about the same moment: messages
+        of both kinds come in any order. buy, sell : what may still be bought and sold.
     mark : float
         Money per unit, the largest that is known; infinite while none is.
     unit : float
@@ -78,8 +89,8 @@ class Line:
     """
 
     __slots__ = (
-        *("account", "buy", "contract", "entries", "gross", "key", "known", "mark", "position", "sell", "sums"),
-        *("total", "unit", "worst"),
+        *("_fills", "_jump", "_told", "account", "buy", "contract", "entries", "gross", "key", "known", "mark"),
+        *("other", "position", "sell", "sums", "total", "unit", "worst"),
     )
 
     def __init__(self, account: str, key: Any, sums: Sums, total: Sums) -> None:
@@ -88,11 +99,50 @@ class Line:
         self.contract: Any = None
         self.sums = sums
         self.total = total
-        self.position = self.buy = self.sell = self.worst = self.gross = 0.0
+        self.position = self.other = self.buy = self.sell = self.worst = self.gross = 0.0
+        self._told, self._fills, self._jump = False, 0, 0.0
         self.mark = self.known = self.unit = inf
         self.entries: set[Entry] = set()
         sums.lines.append(self)
         total.lines.append(self)
+
+    def told(self, quantity: float) -> None:
+        """The gateway's number. Until it agrees with what our fills say, both are possible."""
+        expected = self.position
+        if not self._told:
+            self._told, self.other = True, quantity + expected
+        elif quantity in (expected, self.other):
+            self.other, self._fills, self._jump = quantity, 0, 0.0
+        elif self._fills:
+            self.other, self._fills = expected, self._fills - 1
+        else:  # somebody else's trade, or one of ours whose execution has not come yet
+            self.other, self._jump = quantity, quantity - expected
+        self.position = quantity
+        self.update()
+
+    def filled(self, quantity: float, price: float, looked_up: bool = False) -> None:
+        """An execution, above 0 for a buy; one that a look-up found may be in the gateway's number, or not."""
+        if looked_up:
+            self.other += quantity
+        else:
+            self.position += quantity
+            if self._jump * quantity > 0 and abs(quantity) <= abs(self._jump):
+                self._jump -= quantity  # the number that jumped may have had it in it
+            else:
+                self.other += quantity
+        self._fills += 1
+        self.learn_price(price)
+        self.update()
+
+    @property
+    def highest(self) -> float:
+        """The most that may be held now."""
+        return self.position if self.position > self.other else self.other
+
+    @property
+    def lowest(self) -> float:
+        """The least that may be held now."""
+        return self.other if self.position > self.other else self.position
 
     def set_unit(self, contract: Any, rates: Mapping[str, float]) -> None:
         """Learn multiplier and currency, if this contract tells them."""
@@ -152,7 +202,10 @@ class Line:
             money = abs(price) * self.unit
             if money > self.mark or (self.mark == inf and money < inf):
                 self.mark = money
-        up, down = self.position + self.buy, self.sell - self.position
+        high, low = self.position, self.other
+        if low > high:
+            high, low = low, high
+        up, down = high + self.buy, self.sell - low
         worst = up if up > down else down
         gross = worst * self.mark if worst else 0.0
         more_worst, more_gross = worst - self.worst, gross - self.gross
@@ -179,8 +232,8 @@ class Line:
 def exposure_of(entries: set[Entry]) -> tuple[float, float]:
     """(buys, sells) that could still happen on one line.
 
-    Orders of one OCA group on one side count once, the largest of them: one cancels the rest. Orders that hang on a
-    parent of the other side count only as far as the parent has filled: before that they do not work.
+    Orders of one group on one side count once, the largest of them: one cancels the rest. So do the exits of one
+    parent (its children on the other side); before any of the parent has filled, they do not work.
     """
     if not entries:
         return 0.0, 0.0
@@ -188,15 +241,20 @@ def exposure_of(entries: set[Entry]) -> tuple[float, float]:
     groups: dict[tuple[int, str, int], float] = {}
     parents = {e.order_id: e for e in entries if e.order_id}
     for entry in entries:
-        if entry.group or entry.parent_id:
-            key = (entry.side, entry.group, 0) if entry.group else (entry.side, "", entry.parent_id)
-            quantity = entry.quantity
+        quantity = entry.quantity
+        if entry.is_exit:
             parent = parents.get(entry.parent_id)
-            if parent is not None and parent.side == -entry.side:
+            if parent is not None and parent.side == -entry.side and not parent.started:
+                # At most what it sells beyond what the parent buys.
                 quantity = max(0.0, quantity - parent.quantity) if isfinite(parent.quantity) else 0.0
-            groups[key] = max(groups.get(key, 0.0), quantity)
+        if entry.group:
+            key = (entry.side, entry.group, 0)
+        elif entry.is_exit:
+            key = (entry.side, "", entry.parent_id)
         else:
-            sums[entry.side] += entry.quantity
+            sums[entry.side] += quantity
+            continue
+        groups[key] = max(groups.get(key, 0.0), quantity)
     for (side, _, _), quantity in groups.items():
         sums[side] += quantity
     both = sums[0]  # a side that nobody knows counts on both

@@ -163,6 +163,12 @@ class Reconcile:
         """
         return self.done and not self._unanswered and self._table.unread == self._unread
 
+    @property
+    def knows_open(self) -> bool:
+        """The list of open orders came whole, so that no order of ours is open that is not known."""
+        asked = (Ask.OPEN_ORDERS, Ask.ALL_OPEN_ORDERS)
+        return self.done and not any(ask in self._unanswered for ask in asked)
+
     # -- the four verbs ------------------------------------------------------------------------------------------------
 
     def asks(self, now_ns: int) -> Ask | None:

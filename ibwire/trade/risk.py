@@ -11,15 +11,15 @@ Pure: the clock and the lock come in. :mod:`ibwire.trade.risk_policies` has poli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from math import inf, nan
+from math import inf
 from typing import Any, Final, Protocol
 
 from ibwire.errors import ConfigError, RiskRejected
-from ibwire.trade.exposure import Entry, Line, Sums
-from ibwire.trade.risk_requests import Effect, Kind, Request, contract_key, lowers_risk
+from ibwire.trade.risk_book import Book, BookView, QuoteLike
+from ibwire.trade.risk_requests import Effect, Kind, Request, lowers_risk
 
 __all__ = [
     "ALLOW",
@@ -81,19 +81,6 @@ Verdict = Allow | Reject | Cancel
 ALLOW: Final = Allow()
 
 
-class QuoteLike(Protocol):
-    """What the gate needs of a quote: prices, NaN while unknown, and when they came."""
-
-    @property
-    def bid(self) -> float: ...
-    @property
-    def ask(self) -> float: ...
-    @property
-    def last(self) -> float: ...
-    @property
-    def recv_ns(self) -> int: ...
-
-
 class Policy(Protocol):
     """One rule. ``check`` may run in several threads at once, takes no lock of the gate, and must be quick.
 
@@ -106,250 +93,6 @@ class Policy(Protocol):
     def name(self) -> str: ...
 
     def check(self, request: Request, book: BookView, now_ns: int) -> Verdict: ...
-
-
-class Book:
-    """What is known of positions, orders, quotes and accounts. Tell it under the gate's lock (its methods do).
-
-    Parameters
-    ----------
-    lock : context manager
-        Shared with the gate. currency : the base, in which money is counted. rates : currency -> worth of one unit in
-        the base; a currency without a rate makes money infinite.
-    """
-
-    def __init__(
-        self, lock: AbstractContextManager[Any], currency: str = "USD", rates: Mapping[str, float] | None = None
-    ) -> None:
-        self.lock = lock
-        self.currency = currency
-        self.rates = {currency: 1.0, **(rates or {})}
-        self.total = Sums()
-        self.accounts: dict[str, Sums] = {}
-        self.lines: dict[tuple[str, Any], Line] = {}
-        self.quotes: dict[Any, QuoteLike] = {}
-        self.values: dict[tuple[str, str], tuple[float, int]] = {}
-        self.pnl: dict[str, tuple[float, int]] = {}
-        self.told: set[str] = set()
-        self._orders: dict[Any, Entry] = {}
-
-    def line(self, account: str, contract: Any, key: Any = None) -> Line:
-        """The line of a contract in an account; made when there is none. The lock is held."""
-        place = (account, contract_key(contract) if key is None else key)
-        line = self.lines.get(place)
-        if line is None:
-            sums = self.accounts.get(account)
-            if sums is None:
-                sums = self.accounts[account] = Sums()
-            line = self.lines[place] = Line(account, place[1], sums, self.total)
-        if line.contract is None:
-            line.contract = contract
-        if line.unit == inf:
-            line.set_unit(contract, self.rates)
-        return line
-
-    # -- being told --------------------------------------------------------------------------------------------------
-
-    def on_position(self, account: str, contract: Any, quantity: float, avg_cost: float = nan) -> None:
-        """The gateway named a position; it counts from now on."""
-        with self.lock:
-            line = self.line(account, contract)
-            line.position = float(quantity)
-            if avg_cost == avg_cost and line.unit < inf:
-                line.learn_price(avg_cost / (float(contract.multiplier or 1) or 1.0))
-            line.update()
-
-    def on_fill(self, account: str, contract: Any, signed_quantity: float, price: float = nan) -> None:
-        """An execution, above 0 for a buy: the position moves now, before the gateway names it."""
-        with self.lock:
-            line = self.line(account, contract)
-            line.position += signed_quantity
-            line.learn_price(price)
-            line.update()
-
-    def on_order(
-        self,
-        order_id: Any,
-        account: str,
-        contract: Any,
-        side: int,
-        remaining: float,
-        price: float = nan,
-        parent_id: int = 0,
-        group: str = "",
-    ) -> None:
-        """What an order may still fill; 0 when it has ended."""
-        with self.lock:
-            self._set_order(order_id, account, contract, side, remaining, price, parent_id, group)
-
-    def _set_order(
-        self,
-        order_id: Any,
-        account: str,
-        contract: Any,
-        side: int,
-        remaining: float,
-        price: float,
-        parent_id: int,
-        group: str,
-    ) -> None:
-        had = self._orders.pop(order_id, None)
-        if had is not None:
-            had.line.remove(had)
-        if remaining > 0:
-            line = self.line(account, contract)
-            number = order_id if isinstance(order_id, int) else 0
-            self._orders[order_id] = entry = Entry(line, side, remaining, number, parent_id, group)
-            line.add(entry, price)
-        if had is not None and (had.order_id or had.parent_id):
-            had.line.update()  # children count differently without it
-
-    def on_quote(self, key: Any, quote: QuoteLike) -> None:
-        """The newest quote of a contract; replaced whole, so that a reader never sees half of it."""
-        self.quotes[key] = quote
-
-    def on_value(self, account: str, tag: str, value: str | float, now_ns: int) -> None:
-        """A value of an account. Text that is no number is forgotten rather than kept as it was."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = nan
-        with self.lock:
-            self.values[account, tag] = (number, now_ns)
-            if tag == "BuyingPower" and account in self.accounts:
-                self.accounts[account].spent = 0.0
-
-    def on_pnl(self, account: str, daily: float | None, now_ns: int) -> None:
-        """Profit and loss of the day, in the account's currency; None when the gateway does not know."""
-        self.pnl[account] = (nan if daily is None else float(daily), now_ns)
-
-    def on_told(self, what: str) -> None:
-        """The first whole picture of something is in: ``positions``, ``orders``."""
-        self.told.add(what)
-
-    def forget(self, what: str) -> None:
-        """It is no longer known: the session is over."""
-        self.told.discard(what)
-
-
-class BookView:
-    """The book at the moment at which a request was added to it: for its policies. All numbers include the request.
-
-    Attributes
-    ----------
-    position : float
-        Held of the contract in the account. buy, sell : what may still be bought and sold of it.
-    line_gross, notional : float
-        Money in the contract at worst; money of this request. Infinite when unknown.
-    account_open, account_worst, account_gross, account_spent, total_open, total_worst, total_gross : float
-        See :class:`~ibwire.trade.exposure.Sums`.
-    """
-
-    __slots__ = (
-        *("_book", "_entry", "_void", "account_gross", "account_open", "account_spent", "account_worst", "buy"),
-        *("line_gross", "notional", "position", "request", "sell", "start_ns", "total_gross", "total_open"),
-        "total_worst",
-    )
-
-    def __init__(self, book: Book, request: Request, now_ns: int) -> None:
-        self._book = book
-        self._entry: Entry | None = None
-        self._void = False
-        self.request = request
-        self.start_ns = now_ns
-
-    @property
-    def quote(self) -> QuoteLike | None:
-        """The newest quote of the contract, None while there is none."""
-        return self._book.quotes.get(self.request.key)
-
-    @property
-    def only_reduces(self) -> bool:
-        """Even with everything that is open on its side, it cannot turn the position round."""
-        if self.request.side > 0:
-            return self.position + self.buy <= 0
-        return self.request.side < 0 and self.position - self.sell >= 0
-
-    @property
-    def told(self) -> set[str]:
-        """What the book has a whole picture of."""
-        return self._book.told
-
-    def value(self, tag: str) -> tuple[float, int]:
-        """A value of the request's account and when it came; NaN when the gateway never told."""
-        return self._book.values.get((self.request.account, tag), (nan, 0))
-
-    def pnl(self) -> tuple[float, int]:
-        """Profit and loss of the account's day, and when it came; NaN when unknown."""
-        return self._book.pnl.get(self.request.account, (nan, 0))
-
-    def _price(self) -> float:
-        """What a unit may cost at worst, as far as limit, trigger and quote tell; NaN when nothing does."""
-        request = self.request
-        price = request.price
-        if request.side > 0 and price == price and request.order_type == "LMT":
-            return price
-        quote = self._book.quotes.get(request.key)
-        worst = -1.0
-        if price == price:
-            worst = abs(price)
-        if request.stop == request.stop and request.is_stop and abs(request.stop) > worst:
-            worst = abs(request.stop)
-        if quote is not None:
-            near = quote.ask if request.side > 0 else quote.bid
-            if near != near:
-                near = quote.last
-            if abs(near) > worst:
-                worst = abs(near)
-        return nan if worst < 0 else worst
-
-    def _reserve(self) -> None:
-        # The lock is held.
-        request, book = self.request, self._book
-        quantity = request.quantity
-        line = book.lines.get((request.account, request.key))
-        if line is None or line.unit == inf:
-            line = book.line(request.account, request.contract, request.key)
-        if request.before is not None:
-            had = book._orders.get(request.order_id)
-            more = quantity
-            if had is not None and had.line is line and had.side == request.side:
-                filled = max(0.0, float(request.before.totalQuantity or 0) - had.quantity)
-                more = max(0.0, quantity - filled - had.quantity)
-            quantity = more
-        price = self._price()
-        entry = Entry(line, request.side, quantity)
-        order = request.order
-        if order is not None:
-            entry.parent_id, entry.group = order.parentId or 0, order.ocaGroup or ""
-        notional = request.cash
-        if notional == notional:
-            notional *= book.rates.get(request.contract.currency, inf)
-        if notional != notional:
-            notional = abs(price) * line.unit * request.quantity
-            if notional != notional:
-                notional = inf
-        line.add(entry, price)
-        self._entry = entry
-        self.notional = notional
-        self.position, self.buy, self.sell = line.position, line.buy, line.sell
-        self.line_gross = line.gross
-        sums, total = line.sums, line.total
-        self.account_open, self.account_worst, self.account_gross = sums.open, sums.worst, sums.gross
-        self.account_spent = sums.spent + notional
-        if notional < inf:
-            sums.spent += notional
-        self.total_open, self.total_worst, self.total_gross = total.open, total.worst, total.gross
-
-    def _release(self) -> None:
-        # The lock is held. Harmless twice.
-        self._void = True
-        entry = self._entry
-        if entry is not None:
-            self._entry = None
-            entry.line.remove(entry)
-            if self.notional < inf:
-                entry.line.sums.spent = max(0.0, entry.line.sums.spent - self.notional)
 
 
 class Gate:
@@ -470,22 +213,29 @@ class Gate:
 
     def sent(self, view: BookView | None, order_id: Any = None) -> None:
         """Its bytes may be out: it counts as an order from now on, until the book hears how it stands."""
-        if view is None or view._entry is None:
+        if view is None:
             return
         with self._lock:
-            entry, view._entry = view._entry, None
-            if order_id is None:
+            parts, view.parts = view.parts, []
+            if order_id is None or not parts:
                 return  # what is no order is never heard of again: it goes on counting
-            had = self.book._orders.get(order_id)
-            if had is not None and had.line is entry.line and had.side == entry.side:
-                entry.quantity += had.quantity
-            if had is not None:
-                had.line.entries.discard(had)
-            entry.order_id = order_id if isinstance(order_id, int) else 0
-            self.book._orders[order_id] = entry
-            if had is not None:
-                had.line.update()
-                entry.line.update()
+            orders = self.book._orders
+            had, made = orders.get(order_id, []), [part.entry for part in parts]
+            for entry in made:
+                entry.order_id = order_id if isinstance(order_id, int) else 0
+                for one in had:
+                    if one.line is entry.line and one.side == entry.side:
+                        alone = not (entry.group or entry.is_exit or one.group or one.is_exit)
+                        entry.quantity = entry.quantity + one.quantity if alone else max(entry.quantity, one.quantity)
+                        entry.started = entry.started or one.started
+                        if entry.price != entry.price:
+                            entry.price = one.price
+            orders[order_id] = made
+            if had:
+                for one in had:
+                    one.line.entries.discard(one)
+                for one in (*had, *made):
+                    one.line.update()
 
     def not_sent(self, view: BookView | None) -> None:
         """It was admitted, but not one byte of it left."""
@@ -542,7 +292,7 @@ class Gate:
 
 
 def _blank(view: BookView) -> None:
-    view.position = view.buy = view.sell = view.line_gross = view.notional = 0.0
+    view.line_gross = view.notional = 0.0
     view.account_open = view.account_worst = view.account_gross = view.account_spent = 0.0
     view.total_open = view.total_worst = view.total_gross = 0.0
 

@@ -37,6 +37,7 @@ __all__ = [
 
 _SCOPES: Final = ("order", "contract", "account", "total")
 _SECOND_NS: Final = 1_000_000_000
+_NO_ACCOUNT: Final = "it is not known which account it would use"
 _HOURS_MODULE: Final = "exchange_calendars"
 
 
@@ -73,8 +74,16 @@ class MaxQuantity:
         scope = self.scope
         if scope == "order":
             found = request.quantity
+            if request.is_combo:
+                found = max(part.quantity for part in book.parts)
+        elif "orders" not in book.told:
+            return Reject("open orders are not known yet")
+        elif scope != "total" and not request.account and request.contract is not None:
+            return Reject(_NO_ACCOUNT)
         elif scope == "contract":
-            found = book.buy + book.sell
+            if request.contract is not None and not request.is_qualified:
+                return Reject("the contract has no conId: what is open of it is not known")
+            found = book.line_open
         elif scope == "account":
             found = book.account_open
         else:
@@ -109,8 +118,8 @@ class MaxNotional:
         scope = self.scope
         if scope == "order":
             found = book.notional
-        elif "positions" not in book.told:
-            return Reject("positions are not known yet")
+        elif blind := book.blind:
+            return Reject(blind)
         elif scope == "contract":
             found = book.line_gross
         elif scope == "account":
@@ -142,14 +151,12 @@ class MaxPosition:
         self.scope = _scope(self.name, scope, _SCOPES[1:])
 
     def check(self, request: Request, book: BookView, now_ns: int) -> Verdict:
-        if "positions" not in book.told:
-            return Reject("positions are not known yet")
+        if blind := book.blind:
+            return Reject(blind)
         scope = self.scope
         if scope == "contract":
             # Only the side that the request is on: one that makes too large a position smaller is welcome.
-            found = book.position + book.buy if request.side > 0 else book.sell - book.position
-            if request.side == 0:
-                found = max(found, book.position + book.buy)
+            found = book.worst
         else:
             found = book.account_worst if scope == "account" else book.total_worst
             if book.only_reduces:
@@ -323,7 +330,7 @@ class BuyingPower(_ByValue):
         self.tag = tag
 
     def check(self, request: Request, book: BookView, now_ns: int) -> Verdict:
-        if book.only_reduces and "positions" in book.told:
+        if book.only_reduces and not book.blind:
             return ALLOW
         found = book.value(self.tag)
         if (unknown := self._known(found, self.tag, now_ns)) is not None:
@@ -345,7 +352,7 @@ class MarginCushion(_ByValue):
             raise ConfigError(f"minimum is {minimum!r}", hint="give a part from 0 to 1, such as 0.1")
 
     def check(self, request: Request, book: BookView, now_ns: int) -> Verdict:
-        if book.only_reduces and "positions" in book.told:
+        if book.only_reduces and not book.blind:
             return ALLOW
         excess, whole = book.value("ExcessLiquidity"), book.value("NetLiquidation")
         for found, what in ((excess, "ExcessLiquidity"), (whole, "NetLiquidation")):

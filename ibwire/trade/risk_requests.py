@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf, isfinite, nan
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 __all__ = [
     "EFFECTS",
     "Effect",
     "Kind",
+    "Part",
     "Request",
     "contract_key",
     "lowers_risk",
+    "parts_of",
 ]
 
 
@@ -86,6 +88,26 @@ def contract_key(contract: Any) -> Any:
     )
 
 
+class Part(NamedTuple):
+    """One contract of an order: the contract itself, or a leg of a combination, of which only the conId is known."""
+
+    key: Any
+    contract: Any
+    side: int
+    ratio: float
+
+
+def parts_of(contract: Any, side: int) -> list[Part]:
+    """What an order on this side buys (side +1) and sells (-1): one contract, or so many of each leg."""
+    if contract.secType != "BAG" or not contract.comboLegs:
+        return [Part(contract_key(contract), contract, side, 1.0)]
+    ratios: dict[tuple[Any, int], float] = {}
+    for leg in contract.comboLegs:
+        key = (leg.conId, side * _SIDES.get(leg.action, 0))
+        ratios[key] = ratios.get(key, 0.0) + float(leg.ratio)
+    return [Part(con_id, None, its_side, ratio) for (con_id, its_side), ratio in ratios.items()]
+
+
 def _price(value: Any) -> float:
     return nan if value is None else float(value)
 
@@ -109,7 +131,8 @@ class Request:
     side : int
         +1 buys, -1 sells, 0 neither.
     quantity : float
-        Ordered, above 0; infinite when it cannot be known (an order in money).
+        Ordered, above 0; infinite when it cannot be known (an order in money). Of a combination so many times each leg.
+    is_combo : bool
     price : float
         The limit price, NaN without. stop : the trigger price, NaN without.
     order_type : str
@@ -120,19 +143,20 @@ class Request:
     """
 
     __slots__ = (
-        *("account", "before", "cash", "closing", "contract", "key", "kind", "message", "order", "order_id"),
-        *("order_type", "price", "quantity", "side", "stop"),
+        *("account", "before", "cash", "closing", "contract", "is_combo", "key", "kind", "message", "order"),
+        *("order_id", "order_type", "price", "quantity", "side", "stop"),
     )
 
     def __init__(self, contract: Any, order: Any, account: str = "", before: Any = None, order_id: int = 0) -> None:
         self.kind = Kind.PLACE if before is None else Kind.MODIFY
-        self.account = order.account or account
+        self.account = "" if order.faGroup else order.account or account
         self.contract = contract
         self.order = order
         self.order_id = order_id
         self.before = before
         self.message = None
         self.closing = False
+        self.is_combo = contract.secType == "BAG" and bool(contract.comboLegs)
         self.key = contract.conId or contract_key(contract)
         self.side = _SIDES.get(order.action, 0)
         self.order_type = order.orderType
@@ -140,10 +164,11 @@ class Request:
         self.price = nan if price is None else float(price)
         self.stop = nan if stop is None else float(stop)
         self.cash = nan
-        if total:
-            self.quantity = float(total)
-        else:
-            self.quantity, self.cash = inf, _price(getattr(order, "cashQty", None))
+        cash = getattr(order, "cashQty", None)
+        self.quantity = float(total) if total else inf
+        if cash or not total:
+            self.quantity = inf
+            self.cash = nan if total else _price(cash)  # with both, nobody knows which one counts
 
     @classmethod
     def of_message(cls, message: Any, account: str = "") -> Request:
@@ -153,7 +178,7 @@ class Request:
         made.kind = Kind.SETTING if contract is None else Kind.EXERCISE
         made.account = getattr(message, "account", "") or account
         made.contract, made.order, made.before, made.message = contract, None, None, message
-        made.order_id, made.order_type, made.closing, made.cash = 0, "", False, nan
+        made.order_id, made.order_type, made.closing, made.cash, made.is_combo = 0, "", False, nan, False
         made.key = None if contract is None else ("exercise", contract_key(contract))
         made.side = 0
         made.price = made.stop = nan
@@ -164,6 +189,12 @@ class Request:
             made.quantity = float(message.exerciseQuantity)
             made.price = _price(contract.strike or None)
         return made
+
+    @property
+    def is_qualified(self) -> bool:
+        """Every contract that it is about has its conId, by which positions are known."""
+        contract = self.contract
+        return all(leg.conId for leg in contract.comboLegs) if self.is_combo else bool(contract.conId)
 
     @property
     def is_order(self) -> bool:

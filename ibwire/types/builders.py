@@ -236,6 +236,9 @@ def check_order(contract: Contract, order: Order) -> None:
     """
     if not order.action or not order.orderType:
         raise ConfigError("an order without action or orderType", hint="use limit() or market()")
+    for name in ("transmit", "whatIf"):
+        if not isinstance(getattr(order, name), bool):
+            raise ConfigError(f"{name} is {getattr(order, name)!r}", hint="say True or False")
     cash = order.cashQty
     quantity = order.totalQuantity
     if quantity is None or quantity == 0:
@@ -245,6 +248,8 @@ def check_order(contract: Contract, order: Order) -> None:
         raise ConfigError(f"a quantity of {quantity}", hint="give a number above 0")
     elif contract.secType in _WHOLE_ONLY and Decimal(quantity) != int(quantity):
         raise ConfigError(f"a quantity of {quantity} of a {contract.secType}", hint="give a whole number")
+    if cash and quantity:
+        raise ConfigError(f"a quantity of {quantity} and cashQty {cash:g}", hint="set one of them")
     if cash is not None and not (isfinite(cash) and cash >= 0):
         raise ConfigError(f"cashQty is {cash}", hint="give an amount above 0")
     for name in _NEEDS.get(order.orderType, ()):

@@ -214,6 +214,7 @@ def test_incomplete_orders_are_refused_before_anything_is_sent(proto_ib: Client)
 def test_what_the_version_cannot_carry_is_refused_before_anything_is_sent() -> None:
     with ibwire.connect("sim", max_server_version=100) as ib:
         order = limit("BUY", 1, 1.0, cashQty=100.0)
+        order.totalQuantity = None
         with pytest.raises(ibwire.UnsupportedByServer, match="cashQty"):
             ib.orders.place(ib.qualify(stock("AAPL")), order)
         assert ib.orders.all() == []

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from ibwire.client.quotes import Quote
 from ibwire.errors import ConfigError, RiskRejected
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.exposure import Entry, exposure_of
 from ibwire.trade.risk import ALLOW, Allow, Book, BookView, Cancel, Gate, Reject, Request, Verdict, lowers_risk
-from ibwire.trade.risk_policies import MaxPosition, MaxQuantity, OrderRate
+from ibwire.trade.risk_policies import MaxNotional, MaxPosition, MaxQuantity, OrderRate
 from ibwire.trade.risk_requests import EFFECTS, Effect, Kind
 from ibwire.types import outgoing
 from ibwire.types.constructors import limit, market, option
-from ibwire.types.structs import Contract, Order
+from ibwire.types.structs import ComboLeg, Contract, Order
 
 AAPL = Contract(conId=265598, symbol="AAPL", secType="STK", exchange="SMART", currency="USD")
 DU = "DU0000001"
@@ -53,6 +54,7 @@ def make(*policies: Any, clock: Clock | None = None, **more: Any) -> Gate:
     lock = threading.Lock()
     book = Book(lock)
     book.on_told("positions")
+    book.on_told("orders")
     return Gate(policies, clock_ns=clock or Clock(), lock=lock, book=book, **more)
 
 
@@ -364,6 +366,122 @@ def test_one_of_a_group_counts() -> None:
     line: Any = None
     entries = {Entry(line, -1, 5, 1, 0, "g"), Entry(line, -1, 7, 2, 0, "g"), Entry(line, 1, 2, 3), Entry(line, 0, 1)}
     assert exposure_of(entries) == (3, 8)
+
+
+def test_a_group_that_may_overfill_counts_whole() -> None:
+    gate = make(MaxPosition(100))
+    gate.sent(gate.admit(buy(60, ocaGroup="g", ocaType=3)), 1)
+    with pytest.raises(RiskRejected):
+        gate.admit(buy(60, ocaGroup="g", ocaType=3))
+    gate.sent(gate.admit(buy(40, ocaGroup="g", ocaType=3)), 2)
+    assert gate.book.lines[DU, 265598].buy == 100
+
+
+def test_the_orders_of_a_group_are_changed_as_any_other() -> None:
+    gate = make(MaxPosition(100))
+    first = limit("BUY", 100, 100.0, ocaGroup="g", ocaType=1)
+    gate.sent(gate.admit(Request(AAPL, first, DU)), 1)
+    gate.sent(gate.admit(buy(100, ocaGroup="g", ocaType=1)), 2)
+    for change in ({"totalQuantity": Decimal(101)}, {"ocaGroup": ""}, {"ocaGroup": "h"}, {"ocaType": 3}):
+        with pytest.raises(RiskRejected):
+            gate.admit(Request(AAPL, replace(first, **change), DU, first, 1))
+    gate.sent(gate.admit(Request(AAPL, replace(first, lmtPrice=101.0), DU, first, 1)), 1)
+    assert gate.book.lines[DU, 265598].buy == 100
+
+
+def test_children_on_the_side_of_their_parent_all_count() -> None:
+    gate = make(MaxPosition(100))
+    gate.sent(gate.admit(buy(40)), 1)
+    gate.sent(gate.admit(buy(30, parentId=1)), 2)
+    gate.sent(gate.admit(buy(30, parentId=1)), 3)
+    assert gate.book.lines[DU, 265598].buy == 100
+    gate.book.on_order(1, DU, AAPL, 1, 0)
+    assert gate.book.lines[DU, 265598].buy == 60
+
+
+def test_an_exit_smaller_than_its_entry_counts_once_that_has_begun() -> None:
+    gate = make(MaxPosition(100))
+    gate.book.on_position(DU, AAPL, -100)
+    gate.sent(gate.admit(buy(100)), 1)
+    gate.sent(gate.admit(sell(50, parentId=1)), 2)
+    gate.book.on_fill(DU, AAPL, 60, 100.0)
+    gate.book.on_order(1, DU, AAPL, 1, 40, 100.0, started=True)
+    with pytest.raises(RiskRejected):
+        gate.admit(sell(50))  # -40, and both sell 50
+    assert gate.admit(sell(10)) is not None
+
+
+def test_a_combination_counts_in_its_legs() -> None:
+    legs = [ComboLeg(265598, 1, "BUY", "SMART"), ComboLeg(272093, 2, "SELL", "SMART")]
+    pair = Contract(symbol="AAPL,MSFT", secType="BAG", exchange="SMART", currency="USD", comboLegs=legs)
+    gate = make(MaxPosition(100), MaxQuantity(90))
+    gate.book.on_position(DU, AAPL, 70)
+    with pytest.raises(RiskRejected, match="max position"):
+        gate.admit(Request(pair, limit("BUY", 31, 1.0), DU))
+    with pytest.raises(RiskRejected, match="max quantity"):
+        gate.admit(Request(pair, limit("SELL", 46, 1.0), DU))  # 92 of the second
+    gate.sent(gate.admit(Request(pair, limit("BUY", 30, 1.0), DU)), 1)
+    with pytest.raises(RiskRejected, match="max position"):
+        gate.admit(buy(1))
+    gate.book.on_order(1, DU, replace(pair, conId=28812380), 1, 10, 1.0)
+    gate.book.on_fill(DU, replace(pair, conId=28812380), 20, 1.0)
+    first, second = gate.book.lines[DU, 265598], gate.book.lines[DU, 272093]
+    assert (first.position, first.buy, second.position, second.sell) == (90, 10, -40, 20)
+    gate.book.on_order(1, DU, pair, 1, 0)
+    assert clean(gate)
+    with pytest.raises(RiskRejected, match="its worth is unknown"):
+        make(MaxNotional(1e9)).admit(Request(pair, limit("BUY", 1, 0.01), DU))  # not what its price says
+
+
+def test_an_amount_of_money_beside_a_quantity_is_not_known() -> None:
+    view = make(Says()).admit(buy(1, cashQty=1e6))
+    assert view is not None
+    assert (view.request.quantity, view.notional) == (float("inf"), float("inf"))
+
+
+def test_a_market_order_is_worth_what_it_was_judged_by() -> None:
+    gate = make(Says())
+    gate.book.on_position(DU, AAPL, 0, 10.0)  # bought long ago
+    gate.book.on_quote(265598, Quote(99.0, 101.0, 100.0))
+    gate.sent(gate.admit(Request(AAPL, market("BUY", 10), DU)), 1)
+    gate.book.on_order(1, DU, AAPL, 1, 10)
+    assert gate.book.lines[DU, 265598].gross == 1010
+
+
+def test_a_position_and_its_fills_come_in_any_order() -> None:
+    gate = make(MaxPosition(100))
+    line = gate.book.line(DU, AAPL)
+    gate.book.on_position(DU, AAPL, 50)
+    gate.book.on_fill(DU, AAPL, 10, 1.0)
+    gate.book.on_position(DU, AAPL, 60)
+    assert (line.lowest, line.highest) == (60, 60)
+    gate.book.on_position(DU, AAPL, 70)  # somebody else's, or ahead of its execution
+    gate.book.on_fill(DU, AAPL, 10, 1.0)
+    assert (line.lowest, line.highest) == (70, 80)
+    with pytest.raises(RiskRejected):
+        gate.admit(buy(21))
+    with pytest.raises(RiskRejected):
+        gate.admit(sell(171))
+    gate.book.on_position(DU, AAPL, 70)
+    assert (line.lowest, line.highest) == (70, 70)
+    gate.book.on_fill(DU, AAPL, 5, 1.0)
+    gate.book.on_fill(DU, AAPL, 5, 1.0)
+    gate.book.on_position(DU, AAPL, 75)  # of the first only
+    assert (line.lowest, line.highest) == (75, 80)
+    gate.book.on_position(DU, AAPL, 80)
+    assert (line.lowest, line.highest) == (80, 80)
+    gate.book.on_fill(DU, AAPL, 30, 1.0, looked_up=True)  # of this morning, and told already: or not
+    assert (line.lowest, line.highest) == (80, 110)
+    gate.book.on_position(DU, AAPL, 80)
+    assert (line.lowest, line.highest) == (80, 80)
+
+
+def test_a_fill_before_the_first_position_is_in_it_or_not() -> None:
+    gate = make(MaxPosition(100))
+    gate.book.on_fill(DU, AAPL, 10, 1.0)
+    gate.book.on_position(DU, AAPL, 50)
+    line = gate.book.line(DU, AAPL)
+    assert (line.lowest, line.highest) == (50, 60)
 
 
 def test_exercise_of_options_is_worth_its_strike() -> None:

@@ -37,6 +37,7 @@ def gate(*policies: Any, told: bool = True) -> tuple[Gate, Book]:
     book = Book(lock)
     if told:
         book.on_told("positions")
+        book.on_told("orders")
     return Gate(policies, clock_ns=lambda: NOW, lock=lock, book=book, on_cancel=lambda *_: None), book
 
 
