@@ -15,7 +15,9 @@ from ibwire.errors import ProtocolError
 from ibwire.io.journal_format import FLAG_CARRIED, Act, Entry, Kind, input_of, intent_of, received_of, result_of
 from ibwire.io.journal_read import Reading, read
 from ibwire.io.journal_rebuild import replay
+from ibwire.trade.executions import known
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.view import plain
 from ibwire.wire.codec import Codec, Role, UnknownMessage
 
 DESCRIPTION = """
@@ -31,6 +33,8 @@ being written may be read. Of a torn tail it is told where it begins; at any oth
 code 1, and what was written before it is good.
 """
 _FOLLOW_S: Final = 0.2
+_LEFT_OUT: Final = frozenset({"frame", "message_text", "after"})
+_SAID_BY_BRIEF: Final = _LEFT_OUT | {"name", "brief", "code"}
 _JSON_KINDS: Final = frozenset(
     {
         Kind.VERDICT, Kind.TRANSITION, Kind.KILL, Kind.SESSION, Kind.OPENED, Kind.OVERRIDE, Kind.HIGH_WATER, Kind.CUT,
@@ -147,13 +151,39 @@ class Decoder:
             return {"undecodable": str(error), "frame": frame.hex()}
         if isinstance(message, UnknownMessage):
             return {"name": f"message {message.id}", "frame": frame.hex()}
-        values = {"name": message.NAME, "message_text": str(message), "frame": frame.hex()}
+        values = {"name": message.NAME, "brief": _brief(message), "message_text": str(message), "frame": frame.hex()}
         about = getattr(message, "orderId", None)
         if about is None:
             about = getattr(getattr(message, "execution", None), "orderId", None)
         if about is None and message.NAME == "error":
             about = message.id
         return values if about is None else {"orderId": about, **values}
+
+
+def _number(value: Any) -> str:
+    number = known(value)
+    return "-" if number is None else plain(number)
+
+
+def _brief(message: Any) -> str:
+    """What a message about an order says, in a few words."""
+    match message.NAME:
+        case "orderStatus":
+            return f"{message.status} filled {_number(message.filled)} remaining {_number(message.remaining)}"
+        case "error":
+            return f"{message.errorCode} {message.errorMsg}"
+        case "execDetails":
+            done = message.execution
+            return f"{done.side} {_number(done.shares)} at {_number(done.price)} {done.execId}"
+        case "commissionAndFeesReport":
+            fees = message.commissionAndFeesReport
+            return f"{fees.execId} {_number(fees.commissionAndFees)} {fees.currency}"
+        case "placeOrder" | "openOrder" | "completedOrder":
+            order, state = message.order, getattr(message, "orderState", None)
+            prices = [_number(value) for value in (order.lmtPrice, order.auxPrice) if known(value)]
+            terms = [order.action, _number(order.totalQuantity), message.contract.symbol, order.orderType, *prices]
+            return " ".join(terms if state is None else [state.status, *terms])
+    return ""
 
 
 def _wall(reading: Reading, entry: Entry) -> str:
@@ -167,8 +197,12 @@ def _wall(reading: Reading, entry: Entry) -> str:
 
 
 def _line(entry: Entry, facts: dict[str, Any], when: str) -> str:
-    shown = {key: value for key, value in facts.items() if key not in ("frame", "message_text", "after")}
-    text = "  ".join(f"{key} {value}" for key, value in shown.items() if value != "")
+    is_message = entry.kind in (Kind.INTENT, Kind.RECEIVED)
+    left_out = _SAID_BY_BRIEF if is_message else _LEFT_OUT
+    words = [f"{key} {value}" for key, value in facts.items() if key not in left_out and value != ""]
+    if is_message:
+        words.append(f"{facts.get('name', 'a frame that cannot be read')} {facts.get('brief', '')}")
+    text = "  ".join(words)
     return f"{entry.seq:>8}  {when}  {entry.label:<11}  {text}".rstrip()
 
 

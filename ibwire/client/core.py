@@ -36,7 +36,7 @@ from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
 from ibwire.io.journal import Act, FileJournal, Journal, NullJournal
 from ibwire.io.journal_rebuild import TABLE_KINDS
-from ibwire.io.journal_table import journaled, restore
+from ibwire.io.journal_table import journaled, restore, told_of
 from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
 from ibwire.io.statedir import GIVEN_UP
@@ -120,7 +120,7 @@ class Core:
         self.taken_seq = 0  # the message that the table had last
         table_type = self._table_type(link)
         if journal is not None:
-            table_type = journaled(table_type, journal, lambda: self.taken_seq)
+            table_type = journaled(table_type, journal, lambda: self.taken_seq, now_ns)
         self.table: OrderTable = table_type(settings.client_id, view_type=handle_type(self))
         self.intake = Intake(Codec(link.server_version, Role.CLIENT), self.table)
         self.orders = Orders(self)
@@ -160,18 +160,23 @@ class Core:
         return OrderTable if live is None else told(live, lambda: self.taken_seq)
 
     def _restore(self) -> int:
+        """Begin with what an earlier life left; returns the highest order id used, 0 when none is known."""
         table = self.table
-        if not isinstance(table, ToldTable):
-            return restore(table, self.journal)
-        table.is_silent = True
+        if isinstance(table, ToldTable):
+            table.is_silent = True
         try:
-            used = restore(table, self.journal)
+            rebuilt = restore(table, self.journal)
         finally:
-            table.is_silent = False
-        if len(table):
+            if isinstance(table, ToldTable):
+                table.is_silent = False
+        if isinstance(table, ToldTable) and len(table):
             for rows in table.told_rows:
                 tell_open(table, rows, self.now_ns())
-        return used
+        if rebuilt is None:
+            return 0
+        for text in told_of(rebuilt, getattr(self.journal, "cut", "")):
+            self.intake.notice(OWN_NOTICE, text)
+        return rebuilt.high_water
 
     # -- life --------------------------------------------------------------------------------------------------------
 

@@ -402,6 +402,23 @@ class Client:
             raise SessionLost(str(core.lost))
         raise WaitTimeout(f"the orders are not reconciled after {limit:g} s", hint="it goes on; see differences")
 
+    def override(self, name: str, what: str) -> None:
+        """Write into the journal what somebody did by hand, such as a cancel in TWS.
+
+        Parameters
+        ----------
+        name : str
+            Who did it.
+        what : str
+            Any text.
+
+        Raises
+        ------
+        ConfigError : no name.
+        """
+        self._core.check_process()
+        self._core.journal.override(name, what, clock.now_ns())
+
     # -- contracts ---------------------------------------------------------------------------------------------------
 
     def contract_details(self, contract: Contract, timeout: float | None = None) -> list[ContractDetails]:

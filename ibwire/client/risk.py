@@ -180,7 +180,9 @@ class Risk:
         had, self.gate.shut = bool(self.gate.shut), ""
         had = self.switch.release() or had
         if had:
-            self._core.journal.override(by, "release of the kill switch", clock.now_ns())
+            now_ns = clock.now_ns()
+            self._core.journal.override(by, "release of the kill switch", now_ns)
+            self._core.journal.kill("released", "", f"by {by}", now_ns)
         return had
 
     def kill_on_signal(self, number: int, scope: str = "mine") -> None:
@@ -214,7 +216,7 @@ class Risk:
             begin_ns = clock.now_ns()
             report = KillReport(kill)
             self.reports.append(report)
-            self._core.journal.kill(kill.by, kill.scope, kill.reason, begin_ns)
+            self._core.journal.kill("engaged", kill.scope, str(kill), begin_ns)
             try:
                 if kill.scope == "everything":
                     self._cancel_everything(report)

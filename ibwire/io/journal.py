@@ -219,7 +219,7 @@ class FileJournal(_Writing):
 
     Raises
     ------
-    JournalLocked : somebody writes it. JournalCorrupt, JournalVersion : its last segment cannot be continued.
+    JournalLocked : somebody writes it. JournalCorrupt, JournalVersion : it cannot be trusted; nothing was changed.
     JournalFull : there is no room for a segment.
     """
 
@@ -402,11 +402,11 @@ def _head_of(path: Path) -> SegmentHead | None:
 
 
 def _tail_of(found: list[Path]) -> tuple[Reading | None, int, SegmentHead | None]:
-    """The last segment in use, read to its end; the epoch there, and its head. Files that were only prepared go."""
+    """A reading that came to its end, the epoch there, and the last head. Files that were only prepared go."""
     epoch = 0
     while found:
-        # With the one before, so that what is wrong with the head of the last is judged by what it follows.
-        reading = Reading([(str(path), path) for path in found[-2:]])
+        # All of it: a journal with a hole is refused before anything is written to it, or sent.
+        reading = Reading([(str(path), path) for path in found])
         for entry in reading:
             epoch = max(epoch, entry.epoch)
         if not reading.unused:

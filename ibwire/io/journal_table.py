@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ibwire.io.journal_api import Journal
-from ibwire.io.journal_rebuild import INPUTS, rebuild
+from ibwire.io.journal_rebuild import INPUTS, Rebuilt, rebuild
 
-__all__ = ["journaled", "restore"]
+__all__ = ["journaled", "restore", "told_of"]
 
 _ONLY_WHEN_EFFECTIVE: Final = frozenset({"check_deadlines"})
 
 
-def journaled(table_type: type[Any], journal: Journal, after_seq: Callable[[], int]) -> type[Any]:
+def journaled(
+    table_type: type[Any], journal: Journal, after_seq: Callable[[], int], clock_ns: Callable[[], int]
+) -> type[Any]:
     """A subclass of an order table's class, for one connection.
 
     Parameters
@@ -25,6 +27,8 @@ def journaled(table_type: type[Any], journal: Journal, after_seq: Callable[[], i
         Told of every call of :data:`~ibwire.io.journal_rebuild.INPUTS`, and of each change of an order's state.
     after_seq : callable
         The message that the table took last, as its sequence number.
+    clock_ns : callable
+        When that happened of which the table is not told the time.
 
     Notes
     -----
@@ -33,11 +37,13 @@ def journaled(table_type: type[Any], journal: Journal, after_seq: Callable[[], i
     members: dict[str, Any] = {"_is_telling": False, "__module__": __name__, "__doc__": table_type.__doc__}
     for name, method in inspect.getmembers(table_type, inspect.isfunction):
         if name.startswith("on_") or name in INPUTS:
-            members[name] = _wrap(name, method, journal, after_seq)
+            members[name] = _wrap(name, method, journal, after_seq, clock_ns)
     return type(f"Journaled{table_type.__name__}", (table_type,), members)
 
 
-def _wrap(name: str, method: Callable[..., Any], journal: Journal, after_seq: Callable[[], int]) -> Callable[..., Any]:
+def _wrap(
+    name: str, method: Callable[..., Any], journal: Journal, after_seq: Callable[[], int], clock_ns: Callable[[], int]
+) -> Callable[..., Any]:
     signature = inspect.signature(method)
     is_input = name in INPUTS
 
@@ -50,7 +56,7 @@ def _wrap(name: str, method: Callable[..., Any], journal: Journal, after_seq: Ca
         finally:
             self._is_telling = False
         bound = signature.bind(self, *args, **values).arguments
-        now_ns = bound.get("now_ns", 0)
+        now_ns = bound["now_ns"] if "now_ns" in bound else clock_ns()
         if is_input and (found or name not in _ONLY_WHEN_EFFECTIVE):
             facts = {key: _plain(value) for key, value in list(bound.items())[1:] if key != "now_ns"}
             journal.told(name, after_seq(), now_ns, **facts)
@@ -81,13 +87,13 @@ def _tell_change(table: Any, view: Any, journal: Journal, now_ns: int) -> None:
     journal.transition(view.order_id, view.perm_id, label, view.state.label, title, now_ns)
 
 
-def restore(table: Any, journal: Journal) -> int:
+def restore(table: Any, journal: Journal) -> Rebuilt | None:
     """Give a new table what an earlier life of the program left in its journal, every open order as uncertain.
 
     Returns
     -------
-    int
-        The highest order id that was used, -1 when none is known.
+    Rebuilt or None
+        What the journal said; None without one on disk.
 
     Raises
     ------
@@ -95,11 +101,25 @@ def restore(table: Any, journal: Journal) -> int:
     """
     directory = getattr(journal, "directory", None)
     if directory is None:
-        return -1
+        return None
     table._is_telling = True  # it stands there already
     try:
         rebuilt = rebuild(directory, table)
     finally:
         table._is_telling = False
     journal.prune({view.order_id: rebuilt.first_seq.get(view.order_id, 0) for view in rebuilt.open_orders})
-    return rebuilt.high_water if rebuilt.high_water else -1
+    return rebuilt
+
+
+def told_of(rebuilt: Rebuilt, cut: str) -> list[str]:
+    """What whoever begins with this journal should hear of it; `cut`: the torn tail that was cut."""
+    found = [f"journal: {cut}"] if cut else []
+    if rebuilt.missed:
+        found.append(f"journal: {rebuilt.missed} entries found no room: something may be missing")
+    if rebuilt.undecodable:
+        found.append(f"journal: {rebuilt.undecodable} messages in it could not be read")
+    found += [
+        f"journal: of the {one.act.label} of order {one.order_id} (entry {one.seq}) it is not known whether bytes left"
+        for one in rebuilt.unanswered
+    ]
+    return found

@@ -45,7 +45,8 @@ def test_verify_of_a_damaged_one(state: Path, tmp_path: Path, capsys: pytest.Cap
 def test_show_and_export_of_one_order(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["journal", "show", str(state), "--order", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "act place  name placeOrder" in lines[0]
+    assert lines[0].endswith("intent       orderId 2  act place  placeOrder BUY 10 AAPL LMT 1")
+    assert any(line.endswith("orderStatus PreSubmitted filled 0 remaining 10") for line in lines)
     assert not any("orderId 1 " in line for line in lines)
     assert main(["journal", "export", str(state)]) == 0
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -208,13 +208,14 @@ def test_kills_and_marks_are_remembered(tmp_path: Path) -> None:
 
 def test_a_journaled_table_tells_inputs_once_and_changes(tmp_path: Path) -> None:
     journal = MemoryJournal()
-    table = journaled(OrderTable, journal, lambda: 3)(1)
+    table = journaled(OrderTable, journal, lambda: 3, lambda: 25)(1)
     table.on_place(1, stock("AAPL"), limit("BUY", 1, 1.0), 10)
     table.on_reconnect(20, "new session")  # calls on_link_lost itself
     table.on_reconnect(now_ns=30)
-    labels = [one.label for one in journal.reading()]
-    assert labels == ["transition", "input", "transition", "input"]
+    table.begin_snapshot()  # is told no time
+    labels = [(one.label, one.ns) for one in journal.reading()]
+    assert labels == [("transition", 10), ("input", 20), ("transition", 20), ("input", 30), ("input", 25)]
     told = list(journal.reading())
     assert told[0].json()["to"] == "sent"
     assert told[2].json() == {"orderId": 1, "permId": 0, "from": "sent", "to": "uncertain", "title": "uncertain"}
-    assert restore(OrderTable(1), journal) == -1
+    assert restore(OrderTable(1), journal) is None
