@@ -25,6 +25,7 @@ from ibwire.wire.template import Template
 
 if TYPE_CHECKING:
     from ibwire.client.core import Core
+    from ibwire.config import Settings
 
 __all__ = ["BracketHandle", "OrderHandle", "Orders", "PreparedOrder"]
 
@@ -51,7 +52,8 @@ class Orders:
 
         Raises
         ------
-        ConfigError : the order is not complete, or names one that has ended, or the contract is not qualified.
+        ConfigError : the order is not complete, or has an id that was used, or the contract is not qualified.
+        OrderError : it names an order that is another client's, or was typed in by hand.
         JournalError : it cannot be written down first (JournalFull); nothing was sent.
         PacingError : too much is being sent; nothing was sent of this.
         RiskRejected : a policy refused it, the kill switch is shut, TWS has no connection to IB, orders are being
@@ -89,6 +91,7 @@ class Orders:
             _check_qualified(contract)
         contract, order = copied(contract), copied(order)
         known = core.table.get(order.orderId) if order.orderId else None
+        self._check_named(order, known)
         self._check_same(known, contract, order)
         self._check_may_add_risk()
         admission = _CLOSING if closing else self._admit(known, contract, order)
@@ -154,6 +157,9 @@ class Orders:
         return self._modified(handle, wanted)
 
     def _check_may_modify(self, handle: OrderHandle) -> None:
+        if getattr(handle, "_core", None) is not self._core:
+            problem = f"order {handle.order_id} is of another connection"
+            raise ConfigError(problem, hint="take it from this client: orders.get(order_id)")
         self._check_owner(handle)
         if handle.is_done or handle.state is State.CREATED:
             raise ConfigError(f"order {handle.order_id} is {handle.state.label}", hint="place a new one")
@@ -163,6 +169,8 @@ class Orders:
         core = self._core
         self._check_may_add_risk()
         contract = handle.contract if handle.contract is not None else handle.broker_contract
+        if contract is None:
+            raise _no_terms(handle)
         check_order(contract, wanted)
         wanted.orderId = handle.order_id
         self._check_same(handle, contract, wanted)
@@ -216,12 +224,17 @@ class Orders:
         Raises
         ------
         OrderError : another client's order, or one typed in by hand: only who placed it can cancel it.
+        ConfigError : a number that cannot be an order id, or an order at another gateway.
         SessionLost : the connection is gone.
         """
         core = self._core
         if isinstance(order, OrderView):
             self._check_owner(order)
-        order_id = order.order_id if isinstance(order, OrderView) else order
+            order_id = order.order_id
+        else:
+            order_id = order
+            if isinstance(order_id, bool) or not isinstance(order_id, int) or not 0 < abs(order_id) < 1 << 31:
+                raise ConfigError(f"{order_id!r} cannot be an order id", hint="give a handle, or its order_id")
         core.check_usable()
         core.take_turn(cancel=True)
         with core.lock:
@@ -258,7 +271,24 @@ class Orders:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
+    def _check_named(self, order: Order, known: OrderView | None) -> None:
+        """An order that came from the gateway says whose it is: sent again, it must not turn into one of ours."""
+        core = self._core
+        if order.orderId and order.clientId not in (0, core.client_id):
+            problem = f"order {order.orderId} belongs to client {order.clientId}"
+            raise OrderError(_NOT_OURS, problem, reqId=order.orderId, hint="to place one like it, set orderId to 0")
+        named = core.table.by_perm_id(order.permId) if order.permId else None
+        if named is None or named is known or not named.may_fill or order.orderId not in (0, named.order_id):
+            return
+        problem = f"permId {order.permId} is order {named.order_id} of client {named.client_id}, which may be filled"
+        hint = "modify() changes it; to place another like it, set orderId and permId to 0"
+        raise OrderError(_NOT_OURS, problem, reqId=named.order_id, hint=hint)
+
     def _check_owner(self, order: OrderView) -> None:
+        theirs = getattr(order, "_core", None)
+        if theirs is not None and theirs is not self._core and not _same_gateway(theirs.settings, self._core.settings):
+            problem = f"order {order.order_id} is at another gateway"
+            raise ConfigError(problem, hint="use the client that it came from")
         if order.client_id != self._core.client_id or not order.order_id:
             problem = f"order {order.order_id} belongs to client {order.client_id}"
             raise OrderError(_NOT_OURS, problem, reqId=order.order_id)
@@ -334,7 +364,8 @@ class Orders:
         if last is not None and not last.is_in_force:
             return last.before
         terms = handle._sent or handle.order or handle.broker_order
-        assert isinstance(terms, Order)  # whoever is not CREATED was sent, or reported with its terms
+        if not isinstance(terms, Order):
+            raise _no_terms(handle)
         return terms
 
     def _send_terms(
@@ -482,6 +513,17 @@ class BracketHandle:
         for order in self.orders:
             if not order.is_done:
                 order.cancel()
+
+
+def _same_gateway(one: Settings, other: Settings) -> bool:
+    # An embedded gateway ends with its client: nobody else's order is there.
+    return one.target != "sim" and (one.target, one.address) == (other.target, other.address)
+
+
+def _no_terms(handle: OrderView) -> ConfigError:
+    """An order that was only heard of: by its status, an execution, an error, or a cancel of ours."""
+    problem = f"the terms of order {handle.order_id} are not known here"
+    return ConfigError(problem, hint="client.reconcile() asks for them; a cancel needs none")
 
 
 def _check_qualified(contract: Contract) -> None:

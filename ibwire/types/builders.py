@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
+from numbers import Real
 from typing import Any, Final
 
 from ibwire.errors import ConfigError
@@ -226,14 +227,22 @@ def bracket(
     return made
 
 
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+
+
 def check_order(contract: Contract, order: Order) -> None:
     """Look at an order before anything of it is sent.
 
     Raises
     ------
     ConfigError : no action or type, a quantity that is not above 0 or not whole where it must be, a price that is
-        missing, NaN, infinite, or below 0 where that cannot be.
+        missing, no number, NaN, infinite, or below 0 where that cannot be.
     """
+    if not isinstance(contract, Contract) or not isinstance(order, Order):
+        raise ConfigError(f"{type(contract).__name__} and {type(order).__name__} are no Contract and Order")
     if not order.action or not order.orderType:
         raise ConfigError("an order without action or orderType", hint="use limit() or market()")
     for name in ("transmit", "whatIf"):
@@ -241,16 +250,16 @@ def check_order(contract: Contract, order: Order) -> None:
             raise ConfigError(f"{name} is {getattr(order, name)!r}", hint="say True or False")
     cash = order.cashQty
     quantity = order.totalQuantity
-    if quantity is None or quantity == 0:
+    if quantity is None or (_is_finite(quantity) and quantity == 0):
         if not cash:
             raise ConfigError("an order without a quantity", hint="set totalQuantity")
-    elif not Decimal(quantity).is_finite() or quantity < 0:
+    elif not _is_finite(quantity) or quantity < 0:
         raise ConfigError(f"a quantity of {quantity}", hint="give a number above 0")
-    elif contract.secType in _WHOLE_ONLY and Decimal(quantity) != int(quantity):
+    elif contract.secType in _WHOLE_ONLY and quantity % 1:
         raise ConfigError(f"a quantity of {quantity} of a {contract.secType}", hint="give a whole number")
     if cash and quantity:
         raise ConfigError(f"a quantity of {quantity} and cashQty {cash:g}", hint="set one of them")
-    if cash is not None and not (isfinite(cash) and cash >= 0):
+    if cash is not None and not (_is_finite(cash) and cash >= 0):
         raise ConfigError(f"cashQty is {cash}", hint="give an amount above 0")
     for name in _NEEDS.get(order.orderType, ()):
         if getattr(order, name) is None:
@@ -259,7 +268,7 @@ def check_order(contract: Contract, order: Order) -> None:
         value = getattr(order, name)
         if value is None:
             continue
-        if not isfinite(value):
-            raise ConfigError(f"{name} is {value}", hint="give a finite number; a quote without a side has NaN")
+        if not _is_finite(value):
+            raise ConfigError(f"{name} is {value!r}", hint="give a finite number; a quote without a side has NaN")
         if value < 0 and contract.secType not in _MAY_BE_NEGATIVE:
             raise ConfigError(f"{name} is {value}: below 0 for a {contract.secType or 'contract'}")
