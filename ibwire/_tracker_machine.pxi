@@ -33,7 +33,7 @@ cdef enum:                 # Flag
     MORE = 1 << 20
     OF_CANCEL = 1 << 21
     UNEQUAL = 1 << 22
-    SKIPPED = 1 << 23
+    AMBIGUOUS = 1 << 23
     AGAIN = 1 << 24
     MODIFYING = SEEN_LIVE | MODIFY_OPEN
 
@@ -150,7 +150,7 @@ cdef class Machine(Book):
         rules, cells, limits, risks, codes, ended, may_fill, names = machine
         expected = (CREATED, UNTRANSMITTED, SENT, ACKNOWLEDGED, WORKING, PARTIALLY_FILLED, MODIFY_REQUESTED, FILLED,
                     CANCELLED, REJECTED, EXPIRED, UNCERTAIN, SEEN_LIVE, ANSWERED, CANCEL_ASKED, MODIFY_OPEN, DOUBT, BLIND, NEEDS_QUERY, HELD, UNNAMED, FILLS, SETTLED,
-                    SNAPSHOT, EXPIRY, MORE, OF_CANCEL, UNEQUAL, SKIPPED, AGAIN, STATUS_FILLED, OTHER_STATUS, ON_EXECUTION, ON_EXECUTION_FULL,
+                    SNAPSHOT, EXPIRY, MORE, OF_CANCEL, UNEQUAL, AMBIGUOUS, AGAIN, STATUS_FILLED, OTHER_STATUS, ON_EXECUTION, ON_EXECUTION_FULL,
                     ON_EXECUTION_REDUCED, ON_ERROR, TERMS_ACCEPTED, TERMS_STALE, ON_PLACE, ON_PLACE_UNTRANSMITTED,
                     ON_CANCEL_REQUEST, ON_SEND_FAILED, ON_SEND_BROKEN, ON_LINK_LOST, ON_RESTORED, ON_DEADLINE,
                     ON_UNDECODABLE, ON_ABSENT, ON_LOOKED_UP, E_REFUSED, E_MODIFY_REFUSED, WARNING, MODIFY_REFUSED)
@@ -323,7 +323,7 @@ cdef class Machine(Book):
 
     cdef void apply_terms(self, Order *order, const Entry *entry, const uint8_t *payload, uint32_t extra) noexcept nogil:
         cdef Terms terms
-        cdef int64_t accepted
+        cdef int accepted
         if ibw_exact_of(entry.quantity, entry.quantity_digits, &terms.quantity) == 0:
             order.row.flags |= INEXACT
         terms.limit, terms.aux = entry.price, entry.avg_price
@@ -336,21 +336,26 @@ cdef class Machine(Book):
             order.replaced.count = 0   # the broker was asked: that is how it stands
         self.learn_terms(order, entry, payload, &terms)
         if accepted >= 0:
-            extra = (MORE if order.pending.count else 0) | (SKIPPED if accepted else 0)
+            extra = (MORE if order.pending.count else 0) | (AMBIGUOUS if accepted else 0)
             self.move(order, TERMS_ACCEPTED, entry.recv_ns, extra)
             order.has_history = True
 
-    cdef int64_t accept(self, Order *order, const Terms *terms) noexcept nogil:
-        # Drop the unanswered modifies up to the last that fits; its index, -1 when none does.
+    cdef int accept(self, Order *order, const Terms *terms) noexcept nogil:
+        # Drop the unanswered modifies up to the last that fits. -1: none does. 1: one before it was passed over, or the
+        # terms were in force before, so that this may be an older message.
         cdef int64_t at = <int64_t>order.pending.count - 1
         cdef uint32_t i, kept = 0
+        cdef bint ambiguous
         while at >= 0 and not same_terms(&order.pending.items[at], terms):
             at -= 1
         if at < 0:
             return -1
+        ambiguous = at > 0 or fits_any(&order.replaced, terms)
         if order.has_broker:
+            ambiguous |= same_terms(&order.broker, terms)
             self.push_terms(&order.replaced, &order.broker)
         elif order.has_placed:
+            ambiguous |= same_terms(&order.placed, terms)
             self.push_terms(&order.replaced, &order.placed)
         for i in range(<uint32_t>at):
             self.push_terms(&order.replaced, &order.pending.items[i])
@@ -366,7 +371,7 @@ cdef class Machine(Book):
         if order.refusals >= order.pending.count:
             order.pending.count = order.refusals = 0
         order.row.refusal_code = 0
-        return at
+        return ambiguous
 
     # -- what comes in
 

@@ -206,7 +206,7 @@ class Flag(IntFlag):
     MORE = 1 << 20  # other modifies remain unanswered
     OF_CANCEL = 1 << 21  # it was the cancel that could not be sent
     UNEQUAL = 1 << 22  # its executions add up to more than was ordered, or than any of them names: something is missing
-    SKIPPED = 1 << 23  # a modify sent before the accepted one was not answered: it may have been refused
+    AMBIGUOUS = 1 << 23  # the terms of a modify are reported, but it, or one before it, may have been refused
     AGAIN = 1 << 24  # this very order is sent, not one that transmits its group
 
 
@@ -465,7 +465,7 @@ ERROR_NOT_FOUND      any     -                          -            NOT_FOUND  
 ERROR_UNDECIDED      any     -                          -            UNDECIDED           QUERY            -
 
 TERMS_ACCEPTED       any     MORE                       -            WARNING             -                -
-TERMS_ACCEPTED       any     SKIPPED                    -            MODIFY_ACCEPTED     MODIFY_REFUSED   MODIFY_OPEN
+TERMS_ACCEPTED       any     AMBIGUOUS                  -            MODIFY_ACCEPTED     MODIFY_REFUSED   MODIFY_OPEN
 TERMS_ACCEPTED       any     -                          -            MODIFY_ACCEPTED     -                MODIFY_OPEN
 TERMS_STALE          any     SNAPSHOT                   -            WARNING             -                -
 TERMS_STALE          SHUT    -                          -            TERMS_DOUBTFUL      -                -

@@ -241,7 +241,7 @@ _STATES: Final = (
 _FLAGS: Final = (
     *(Flag.SEEN_LIVE, Flag.ANSWERED, Flag.CANCEL_ASKED, Flag.MODIFY_OPEN, Flag.DOUBT, Flag.BLIND, Flag.NEEDS_QUERY),
     *(Flag.HELD, Flag.UNNAMED, Flag.FILLS, Flag.SETTLED, Flag.SNAPSHOT, Flag.EXPIRY, Flag.MORE, Flag.OF_CANCEL),
-    *(Flag.UNEQUAL, Flag.SKIPPED, Flag.AGAIN),
+    *(Flag.UNEQUAL, Flag.AMBIGUOUS, Flag.AGAIN),
 )
 _EVENTS: Final = (
     *(Event.STATUS_FILLED, Event.OTHER_STATUS, Event.EXECUTION, Event.EXECUTION_FULL, Event.EXECUTION_REDUCED),

@@ -51,7 +51,7 @@ __all__ = [
 _MS: Final = 1_000_000
 # Plain integers: operators of Flag make an object each.
 _FILLS, _DOUBT, _BLIND = int(Flag.FILLS), int(Flag.DOUBT), int(Flag.BLIND)
-_MORE, _SKIPPED = int(Flag.MORE), int(Flag.SKIPPED)
+_MORE, _AMBIGUOUS = int(Flag.MORE), int(Flag.AMBIGUOUS)
 _FILLS_IN_DOUBT: Final = int(Flag.BLIND | Flag.UNNAMED)
 _NEEDS_QUERY, _TOLD_FILLED, _UNEQUAL = int(Flag.NEEDS_QUERY), int(Flag.TOLD_FILLED), int(Flag.UNEQUAL)
 _LEGALITY_NOTE: Final = ("", "", "a step back", "out of place")
@@ -177,32 +177,37 @@ def learn_terms(view: OrderView, contract: Any, order: Any) -> None:
 def apply_terms(view: OrderView, contract: Any, order: Any, now_ns: int, extra: int = 0) -> None:
     """Take the terms of an openOrder: they may show that a modify took effect, or contradict one that did."""
     accepted = _accepted(view, order)
-    if accepted < 0 and _is_replaced(view, order):
+    if accepted is None and _is_replaced(view, order):
         if not extra & Flag.SNAPSHOT:
             step(view, Event.TERMS_STALE, now_ns, "old terms", "a modify had replaced these terms", "", "status")
             return
         view.replaced.clear()  # the broker was asked: that is how it stands
     learn_terms(view, contract, order)
-    if accepted >= 0:
-        more = (_MORE if view.pending_modifies else 0) | (_SKIPPED if accepted else 0)
-        step(view, Event.TERMS_ACCEPTED, now_ns, "modified", "the new terms are in force", "", "status", more)
+    if accepted is not None:
+        extra = accepted | (_MORE if view.pending_modifies else 0)
+        step(view, Event.TERMS_ACCEPTED, now_ns, "modified", "the new terms are in force", "", "status", extra)
 
 
-def _accepted(view: OrderView, order: Any) -> int:
-    """Drop the pending modifies up to the last whose terms are reported; its index, -1 when none fits."""
+def _accepted(view: OrderView, order: Any) -> int | None:
+    """Drop the pending modifies up to the last whose terms are reported; None when none fits.
+
+    AMBIGUOUS when one before it was passed over, or the terms were in force before: this may be an older message.
+    """
     for index in range(len(view.pending_modifies) - 1, -1, -1):
         if same_terms(view.pending_modifies[index], order):
             old = view.broker_order or view.placed_order
-            view.replaced += [terms for terms in (old, *view.pending_modifies[:index]) if terms is not None]
-            view.replaced = [terms for terms in view.replaced if not same_terms(terms, order)]
+            before = [terms for terms in (*view.replaced, old) if terms is not None]
+            ambiguous = index or any(same_terms(terms, order) for terms in before)
+            before += view.pending_modifies[:index]
+            view.replaced = [terms for terms in before if not same_terms(terms, order)]
             del view.pending_modifies[: index + 1]
             view.modify_refusals = max(0, view.modify_refusals - index)
             if view.modify_refusals >= len(view.pending_modifies):
                 view.pending_modifies.clear()
                 view.modify_refusals = 0
             view.refusal = None
-            return index
-    return -1
+            return _AMBIGUOUS if ambiguous else 0
+    return None
 
 
 def _is_replaced(view: OrderView, order: Any) -> bool:

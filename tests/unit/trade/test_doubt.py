@@ -73,6 +73,16 @@ def test_a_modify_that_was_passed_over_may_have_been_refused(make: Implementatio
     assert states(make, *steps, error(202))[-1] is State.CANCELLED
 
 
+def test_a_modify_to_the_terms_in_force_is_answered_by_nothing(make: Implementation) -> None:
+    """An openOrder from before looks like its answer; it was refused, and a Cancelled comes that means that."""
+    steps = place(), place(), opened("PendingSubmit"), executed("a.01.01", 40, cum=40), status("Cancelled")
+    lives = states(make, *steps, answers=(opened("Submitted"), status("Submitted", 40, 60)))
+    assert lives[-2:] == [State.UNCERTAIN, State.PARTIALLY_FILLED]
+    back = *LIVE, place(150), opened("Submitted", 150), place(), opened(), status("Cancelled")
+    assert states(make, *back)[-1] is State.UNCERTAIN
+    assert states(make, *LIVE, place(150), opened("Submitted", 150), status("Cancelled"))[-1] is State.CANCELLED
+
+
 def test_a_cancelled_of_a_refused_modify_may_come_after_the_next_was_accepted(make: Implementation) -> None:
     steps = *LIVE, place(270), error(201), place(340), opened("Submitted", 340), status("Cancelled")
     assert states(make, *steps)[-2:] == [State.WORKING, State.UNCERTAIN]
