@@ -36,13 +36,14 @@ def test_first_ends_with_the_position() -> None:
 
 def test_market_closed_waits_and_the_governor_cancels() -> None:
     text = run("market_closed.py")
-    live = "PreSubmitted: LIVE at the broker, waiting for the market: not a failure"
+    live = "PreSubmitted   LIVE at the broker, waiting for the market: not a failure"
     assert text.count(live) == 2
-    first, second = text.split("governor: cancelled")
+    first, _, second = text.partition("in the gateway's book 100\n")
     assert "cancel sent" not in first  # the program takes waiting for waiting
-    assert first.count("filled, position 100") == 1
-    assert "Cancelled" in second
-    assert text.splitlines()[-1] == "cancelled, position 0"
+    assert first.splitlines()[-1] == "filled, position 100, "
+    assert "everything is cancelled: a market order would be filled at the open, at any price" in second
+    assert "refused: no new orders: killed" in second
+    assert second.splitlines()[-1] == "cancelled, position 0, in the gateway's book 0"
 
 
 def test_first_is_short() -> None:
