@@ -83,6 +83,11 @@ class Peer:
         """True once the gateway is done with the client: send what is ready, then close."""
         return bool(self.problem or self.line.ended) or (self.session is not None and self.session.closed)
 
+    @property
+    def is_stranger(self) -> bool:
+        """True until the client has said who it is (startApi)."""
+        return self.session is None or self.session.clientId is None
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes of the client, cut anywhere. Never raises for what a client sends."""
         if self.hang_up or self.line.silent or self._gone:

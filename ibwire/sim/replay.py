@@ -266,6 +266,11 @@ class ReplayPeer:
         """True once there is no more to say."""
         return bool(self.problem or self.line.ended)
 
+    @property
+    def is_stranger(self) -> bool:
+        """True until versions are agreed."""
+        return self._script is None
+
     def flush(self) -> None:
         """Everything is on the line already."""
 

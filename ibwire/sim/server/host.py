@@ -32,6 +32,8 @@ _READ_BYTES: Final = 65_536
 _STEP_NS: Final = 50_000_000
 _GIVE_UP_NS: Final = 1_000_000_000
 _LINGER_NS: Final = 500_000_000
+# So long a connection that does not say who it is keeps its place when all places are taken.
+_GREETING_NS: Final = 1_000_000_000
 _RESET: Final = struct.pack("ii", 1, 0)
 _REBIND_TRIES: Final = 200
 _REBIND_PAUSE_S: Final = 0.01
@@ -65,6 +67,9 @@ class PeerLike(Protocol):
     @property
     def hang_up(self) -> bool: ...
 
+    @property
+    def is_stranger(self) -> bool: ...
+
     def receive_data(self, data: bytes) -> None: ...
 
     def receive_eof(self, abrupt: bool = False) -> None: ...
@@ -79,6 +84,7 @@ class _Connection:
     socket: socket.socket
     number: int
     peer: PeerLike
+    since_ns: int  # wall time
     events: int = selectors.EVENT_READ
     linger_until_ns: int = 0  # wall time; our half is closed, theirs is still read, so that they can read our last word
 
@@ -330,16 +336,28 @@ class Host(Generic[W]):
             self._admit(accepted)
 
     def _admit(self, accepted: socket.socket) -> None:
-        if len(self._connections) >= MAX_CLIENTS:
+        if len(self._connections) >= MAX_CLIENTS and not self._make_room():
             self.problems.append(f"refused a client: {MAX_CLIENTS} are connected")
             accepted.close()
             return
         accepted.setblocking(False)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._accepted += 1
-        connection = _Connection(accepted, self._accepted, self._make_peer(self._accepted))
+        connection = _Connection(accepted, self._accepted, self._make_peer(self._accepted), time.monotonic_ns())
         self._connections.append(connection)
         self._selector.register(accepted, connection.events, connection)
+
+    def _make_room(self) -> bool:
+        """Drop one that is on its way out, or that has not said who it is for too long; True if there was one."""
+        late_ns = time.monotonic_ns() - _GREETING_NS
+        for connection in self._connections:
+            silent = connection.peer.is_stranger and connection.since_ns < late_ns
+            if silent:
+                self.problems.append(f"client {connection.number}: gave its place away, having never said who it is")
+            if silent or connection.linger_until_ns:
+                self._drop(connection)
+                return True
+        return False
 
     def _drop(self, connection: _Connection, abrupt: bool = False) -> None:
         if connection in self._connections:

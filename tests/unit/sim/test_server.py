@@ -211,6 +211,27 @@ def test_no_more_than_32_clients(server: Server) -> None:
         client.socket.close()
 
 
+def test_half_a_handshake_keeps_nobody_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawClient(server, clientId=90) as first:
+        first.next()
+        strangers = [socket.create_connection((server.host, server.port), PATIENCE_S) for _ in range(MAX_CLIENTS - 1)]
+        for stranger in strangers:
+            stranger.sendall(b"API\0\0\0")
+        first.ask(o.ReqCurrentTime())
+        first.until(i.CurrentTime)
+        with socket.create_connection((server.host, server.port), PATIENCE_S) as raw:
+            assert raw.recv(10) == b""  # they may still be about to say it
+        monkeypatch.setattr(host, "_GREETING_NS", 0)
+        with RawClient(server, clientId=91) as late:
+            late.ask(o.ReqCurrentTime())
+            late.until(i.CurrentTime)
+        assert strangers[0].recv(10) == b""
+        first.ask(o.ReqCurrentTime())
+        first.until(i.CurrentTime)
+        for stranger in strangers:
+            stranger.close()
+
+
 def test_a_client_that_does_not_read_is_dropped(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "MAX_BACKLOG_BYTES", 100_000)
     with RawClient(server) as idle, RawClient(server, clientId=2) as other:
