@@ -91,6 +91,10 @@ def check(args: argparse.Namespace) -> str:
         return "--port is 0..65535"
     if args.server_version is not None and not 100 <= args.server_version <= 225:
         return "--server-version is 100..225"
+    if args.seed is not None and args.seed < 0:
+        return "--seed is at least 0"
+    if args.seconds is not None and not 0 < args.seconds < float("inf"):
+        return "--seconds is a number above 0"
     if args.rate is not None and not 1 <= args.rate <= 1_000_000:
         return "--rate is 1..1000000"
     return ""

@@ -45,6 +45,7 @@ UNTRADABLE = 412
 WHAT_IF_UNTRANSMITTED = 413
 ZERO_SIZE = 434
 ACCOUNT_MISSING = 435
+NO_PERMISSION = 460
 RTH_IGNORED = 2109
 PARENT_NOT_FOUND = 10006
 UNKNOWN_TIF = 10052
@@ -105,6 +106,15 @@ def refuse_order(request: OrderRequest, accounts: Container[str], *, must_name_a
         or refuse_conditions(request)
         or refuse_group(request)
     )
+
+
+def refuse_permission(request: OrderRequest, without: Container[str]) -> Refusal | None:
+    """Return why the login may not trade an instrument: its symbol, security type or everything is in `without`."""
+    instrument = request.instrument
+    assert instrument is not None  # refuse_order saw to it
+    if any(name in without for name in ("*", instrument.symbol, instrument.localSymbol, instrument.secType)):
+        return Refusal(NO_PERMISSION, f"No trading permission for {instrument.localSymbol} ({instrument.secType})")
+    return None
 
 
 def refuse_extras(request: OrderRequest) -> Refusal | None:

@@ -81,6 +81,8 @@ class Gateway:
         Tell changes of quotes together, at IB's cadence; False tells each at its time.
     without_live : iterable of str
         Symbols that have no live data, only delayed; `*` is all.
+    without_trading : iterable of str
+        Symbols and security types that the login may not trade (message 460); `*` is all.
     ticks : str
         The text of a file of ticks that is the market of the instruments it names (see `ibwire.sim.tape`).
     client_id_hold_ns : int
@@ -128,6 +130,7 @@ class Gateway:
         read_only: bool = False,
         conflate: bool = True,
         without_live: Iterable[str] = (),
+        without_trading: Iterable[str] = (),
         ticks: str = "",
         client_id_hold_ns: int = 0,
     ) -> None:
@@ -149,6 +152,7 @@ class Gateway:
         self.engine = MatchingEngine(
             self.clock, self.market, self.accounts, self._on_order, seed=seed, latency=latency, manners=manners
         )
+        self.engine.without_trading = frozenset(without_trading)
         self.force = self.engine.force
         self.master_client_id = master_client_id
         self.read_only = read_only

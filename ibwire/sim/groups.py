@@ -9,13 +9,16 @@ OCA 3  as 2, but the reduction takes its time: meanwhile the others can fill, an
 The children of one parent are such a group too, named after the parent's permId (type 3 in openOrder): together they
 never fill more than the parent has filled, so that a bracket does not sell more than it bought. A child waits for its
 parent's first fill; cancelling a parent that has filled nothing cancels its children, and when a parent ends with a
-part filled its children shrink to that part.
+part filled its children shrink to that part. A stock order for whole shares is reduced by whole shares.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from ibwire.sim.working import WorkingOrder
 
+_ONE = Decimal(1)
 CANCEL_BLOCK, REDUCE_BLOCK, REDUCE = 1, 2, 3
 DEFAULT_OCA_TYPE = REDUCE
 Key = tuple[str, str]
@@ -51,11 +54,14 @@ class Groups:
         if order.family:
             return family_total(order)
         assert order.oca_key is not None
-        total = order.oca_total
+        taken = 0
         for other in self._groups[order.oca_key]:
             if other is not order and other.filled_units and other.oca_total:
-                total -= order.oca_total * min(other.filled_units, other.oca_total) // other.oca_total
-        return total
+                taken += order.oca_total * min(other.filled_units, other.oca_total) // other.oca_total
+        share = order.units(_ONE) if order.instrument.secType == "STK" else 1
+        if order.oca_total % share == 0:
+            taken -= taken % share  # an order for whole shares stays one
+        return order.oca_total - taken
 
 
 def family_total(child: WorkingOrder) -> int:

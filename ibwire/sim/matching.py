@@ -109,6 +109,7 @@ class MatchingEngine(Workbench):
         self._high_id: dict[int, int] = {}
         self._manual_id = 0
         self.auto_bind = False
+        self.without_trading: frozenset[str] = frozenset()  # symbols and security types, `*` for all
         self.force = Force(self)
 
     # -- requests ----------------------------------------------------------------------------------------------------
@@ -243,6 +244,7 @@ class MatchingEngine(Workbench):
         if held is None and not request.whatIf and request.orderId < self.next_valid_id(request.clientId):
             return Refusal(checks.DUPLICATE_ID, f"Order id {request.orderId} is not above every earlier one")
         refusal = checks.refuse_order(request, self.accounts, must_name_account=len(self.accounts) > 1)
+        refusal = refusal or checks.refuse_permission(request, self.without_trading)
         if refusal is None and request.parentId and (request.clientId, request.parentId) not in self.orders:
             return Refusal(checks.PARENT_NOT_FOUND, f"The parent order {request.parentId} was not found")
         return refusal

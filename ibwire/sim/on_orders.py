@@ -108,16 +108,16 @@ def open_orders(orders: Iterable[OrderSnapshot]) -> Iterable[Any]:
 # ---------------------------------------------------------------------------------------------- requests
 
 
-def refuse_read_only(session: ClientSession, reqId: int) -> bool:
-    """True, after message 321, when this gateway only lets clients look."""
+def refuse_read_only(session: ClientSession) -> bool:
+    """True, after message 321 about no id at all, when this gateway only lets clients look."""
     if session.gateway.read_only:
-        session.error(reqId, 321, "Invalid request: the API is in read-only mode")
+        session.error(-1, 321, "Invalid request: the API is in read-only mode")
     return session.gateway.read_only
 
 
 def place_order(session: ClientSession, message: outgoing.PlaceOrder) -> None:
     gateway = session.gateway
-    if refuse_read_only(session, message.orderId):
+    if refuse_read_only(session):
         return
     # What is no size is told at once, before anything computes with it.
     size = replies.decimal_of(message.order.totalQuantity)
@@ -130,17 +130,17 @@ def place_order(session: ClientSession, message: outgoing.PlaceOrder) -> None:
 
 
 def cancel_order(session: ClientSession, message: outgoing.CancelOrder) -> None:
-    if not refuse_read_only(session, message.orderId):
+    if not refuse_read_only(session):
         session.gateway.engine.cancel(session.owner(), message.orderId)
 
 
 def req_global_cancel(session: ClientSession, message: outgoing.ReqGlobalCancel) -> None:
-    if not refuse_read_only(session, -1):
+    if not refuse_read_only(session):
         session.gateway.engine.cancel_all()
 
 
 def req_open_orders(session: ClientSession, message: outgoing.ReqOpenOrders) -> None:
-    if refuse_read_only(session, -1):
+    if refuse_read_only(session):
         return
     if session.owner() == MANUAL_CLIENT:
         for order in session.gateway.engine.bind():
@@ -149,7 +149,7 @@ def req_open_orders(session: ClientSession, message: outgoing.ReqOpenOrders) -> 
 
 
 def req_all_open_orders(session: ClientSession, message: outgoing.ReqAllOpenOrders) -> None:
-    if not refuse_read_only(session, -1):
+    if not refuse_read_only(session):
         send_open_orders(session, None)
 
 
@@ -168,7 +168,7 @@ def req_auto_open_orders(session: ClientSession, message: outgoing.ReqAutoOpenOr
 
 
 def req_completed_orders(session: ClientSession, message: outgoing.ReqCompletedOrders) -> None:
-    if refuse_read_only(session, -1):
+    if refuse_read_only(session):
         return
     for order in session.gateway.engine.completed_orders():
         if not (message.apiOnly and order.manual):

@@ -50,7 +50,9 @@ TOP: dict[str, Key] = {
 GATEWAY: dict[str, Key] = {
     "accounts": Key("texts", "Account codes of the login; with several, every order must name one."),
     "server_version": Key("int", "The highest version agreed to, 100..225.", 100),
-    "read_only": Key("flag", "Orders and questions about orders are refused with 321."),
+    "read_only": Key("flag", "Orders and questions about orders are refused with 321, id -1."),
+    "without_live": Key("texts", "Symbols without live data: 354, or delayed data where asked for; `*` is all."),
+    "without_trading": Key("texts", "Symbols and security types that the login may not trade: 460; `*` is all."),
     "master_client_id": Key("int", "The client that hears of every client's orders.", 0),
     "client_id_hold_s": Key("number", "How long an id stays taken (326) after a broken connection or a restart.", 0),
     "ticks_per_s": Key("int", "Mean quote changes per second and instrument.", 1),

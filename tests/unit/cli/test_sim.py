@@ -82,6 +82,8 @@ def test_a_scenario_is_played(tmp_path: Path) -> None:
         (["--port", "70000"], 2, "--port"),
         (["--server-version", "99"], 2, "--server-version"),
         (["--rate", "0"], 2, "--rate"),
+        (["--seed", "-3"], 2, "--seed"),
+        (["--seconds", "-1"], 2, "--seconds"),
         (["--firehose", "-5"], 2, "--firehose"),
         (["--firehose", "max", "--mix", "tickPrise"], 1, "did you mean tickPrice"),
         (["--scenario", "late-fil"], 1, "did you mean 'late-fill'"),

@@ -9,12 +9,15 @@ import pytest
 
 from ibwire.sim.checks import Refusal
 from ibwire.sim.clock import NS_PER_S
+from ibwire.sim.director import make_gateway
 from ibwire.sim.forcing import DROP
 from ibwire.sim.gateway import Gateway
 from ibwire.sim.orders import Commission, Fill, OrderRequest, StatusChange
+from ibwire.sim.scenario import Scenario
 from ibwire.types import incoming as i
 from ibwire.types import outgoing as o
 from ibwire.types.structs import ExecutionFilter, OrderCondition
+from tests.unit.sim.desk import pair
 from tests.unit.sim.scripted import Scripted, fills, story
 from tests.unit.sim.test_gateway import Desk, errors, limit, market, names, only, statuses, stock
 
@@ -189,9 +192,24 @@ def test_read_only_refuses_orders_and_their_lists() -> None:
         o.ReqCompletedOrders(),
         o.ReqGlobalCancel(),
     )
-    assert errors(answers) == [(1, 321), (1, 321), (-1, 321), (-1, 321), (-1, 321), (-1, 321)]
+    assert errors(answers) == [(-1, 321)] * 6
     assert len(answers) == 6
     assert names(desk.ask(o.ReqPositions())) == ["PositionEnd"]
+
+
+@pytest.mark.parametrize(
+    ("without", "refused"),
+    [(("AAPL",), [1]), (("CASH",), [2]), (("OPT", "FUT"), []), (("*",), [1, 2])],
+)
+def test_what_the_login_may_not_trade_is_refused_with_460(without: tuple[str, ...], refused: list[int]) -> None:
+    gateway, _ = make_gateway(Scenario(gateway={"without_trading": list(without)}))
+    session = gateway.connect("first", 225)
+    session.receive(o.StartApi(clientId=1))
+    session.take()
+    for orderId, contract in ((1, stock()), (2, pair())):
+        session.receive(o.PlaceOrder(orderId, contract, market()))
+    gateway.advance(gateway.clock.now_ns + 2 * NS_PER_S)
+    assert errors(session.take()) == [(orderId, 460) for orderId in refused]
 
 
 def typed(gateway: Gateway, price: str = "100.00") -> OrderRequest:

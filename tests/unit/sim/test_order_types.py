@@ -324,6 +324,18 @@ def test_type_2_reduces_by_the_share_filled() -> None:
     assert desk.status(1, 2) == ["Cancelled", "Filled"]
 
 
+def test_a_stock_order_for_whole_shares_is_reduced_by_whole_shares() -> None:
+    desk = Scripted()
+    desk.place(1, limit="99.90", size="100", ocaGroup="g", ocaType=2)
+    desk.place(2, limit="99.95", size="60", ocaGroup="g", ocaType=2)
+    desk.move(9_980, 9_995, 25)
+    assert (desk.order(2).remaining, desk.order(1).remaining) == (D(35), D(59))
+    desk.place(3, limit="99.95", size="60", ocaGroup="h", ocaType=2)
+    desk.place(4, limit="99.90", size="0.5", ocaGroup="h", ocaType=2)
+    desk.move(9_980, 9_995, 65)
+    assert (desk.order(3).remaining, desk.order(4).remaining) == (D(30), D("0.25"))
+
+
 def test_type_3_can_overfill() -> None:
     desk = Scripted(latency=replace(NO_LATENCY, cancel_ns=(10**6, 10**6)))
     desk.place(1, limit="99.91", ocaGroup="g", ocaType=3)
