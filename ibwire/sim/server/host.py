@@ -31,6 +31,7 @@ _READ_BYTES: Final = 65_536
 # second behind (a suspended machine) is dropped.
 _STEP_NS: Final = 50_000_000
 _GIVE_UP_NS: Final = 1_000_000_000
+_WAIT_NS: Final = 3600 * NS_PER_S
 _LINGER_NS: Final = 500_000_000
 # So long a connection that does not say who it is keeps its place when all places are taken.
 _GREETING_NS: Final = 1_000_000_000
@@ -305,7 +306,10 @@ class Host(Generic[W]):
         if self._listener is None and not self._virtual:
             # The end of a restart is no action of the clock.
             dues.append(time.monotonic_ns() + _STEP_NS)
-        return max(min(dues) - time.monotonic_ns(), 0) / 1e9 if dues else None
+        if not dues:
+            return None
+        # What is due in years, as after a file of ticks has ended, is more than a selector can wait for.
+        return min(max(min(dues) - time.monotonic_ns(), 0), _WAIT_NS) / 1e9
 
     def _advance(self) -> None:
         """Drive the virtual clock to where wall time says it should be."""

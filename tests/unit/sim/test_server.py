@@ -211,6 +211,15 @@ def test_no_more_than_32_clients(server: Server) -> None:
         client.socket.close()
 
 
+def test_a_market_from_a_file_that_has_ended_goes_on_standing_still() -> None:
+    ticks = "time,symbol,field,price,size\n2026-03-02T14:30:00Z,AAPL,bid,187.40,300\n"
+    with serve(time_scale=20.0, ticks=ticks) as server, RawClient(server) as client:
+        client.ask(o.ReqMktData(1, Contract(symbol="AAPL", secType="STK", exchange="SMART", currency="USD")))
+        client.until(i.TickPrice)
+        client.ask(o.ReqCurrentTime())
+        client.until(i.CurrentTime)
+
+
 def test_half_a_handshake_keeps_nobody_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with RawClient(server, clientId=90) as first:
         first.next()
