@@ -318,7 +318,7 @@ class Core:
                 self._lose(ending.error)
                 count += 1
             count += self.queries.turn(self.now_ns())
-            self.risk.turn()
+            self.risk.turn(self.now_ns())
         if self.settings.mode == "inline":
             self.journal.maintain()
         if count:
@@ -330,7 +330,8 @@ class Core:
     def _due_ms(self) -> float | None:
         """In how many milliseconds a step is due even if nothing comes."""
         with self.lock:
-            due_ns = None if self.lost is not None else self.queries.arm()
+            dues = () if self.lost is not None else (self.queries.arm(), self.risk.due_ns)
+        due_ns = min((due for due in dues if due is not None), default=None)
         return None if due_ns is None else max(1.0, (due_ns - self.now_ns()) / 1e6)
 
     def on_order_event(self, order: OrderHandle, event: OrderEvent, modify_was_open: bool) -> None:

@@ -36,6 +36,7 @@ _PNL_KIND: Final = next(row.id for row in INCOMING.values() if row.record == "PN
 _PNL: Final = struct.Struct("<8xqBB6xqd")
 if [_OFFSETS[name] for name in ("recv_ns", "kind", "part", "key", "dailyPnL")] != [8, 16, 17, 24, 32]:
     raise ImportError("the record of profit and loss has another layout than this reader knows")
+_SETTLE_NS: Final = 1_000_000_000
 _UNKNOWN_RISK: Final = float("inf")
 
 
@@ -114,7 +115,7 @@ class Risk:
         self._counted: dict[int, tuple[OrderView, float]] = {}  # by identity: the quantity that the book was told
         self._told: dict[int, tuple[bool, int]] = {}  # order id -> (told that it is live, fills told of)
         self._request_ids: dict[int, str] = {}
-        self.wants_positions = False
+        self._ask_ns: int | None = None  # when to have the positions named again
         self._cursor: Any = None  # the looking thread's
         self._killing = new_lock()
 
@@ -303,7 +304,7 @@ class Risk:
         core.wait_until(lambda: not self.left() or core.lost is not None, timeout)
         with self.book.lock:
             lines = [line for line in self.book.lines.values() if line.position]
-            held = [(x.account, x.contract, x.position, bool(x.entries) or x.position != x.other) for x in lines]
+            held = [(x.account, x.contract, x.position, bool(x.entries) or not x.is_settled) for x in lines]
         sent: list[OrderView] = []
         for account, contract, position, busy in held:
             name = contract.localSymbol or contract.symbol
@@ -337,6 +338,7 @@ class Risk:
         """Ask for what the policies need, and watch for kills."""
         core, needs = self._core, self._needs
         if "positions" in needs:
+            self.book.on_positions_asked()
             core.send(outgoing.ReqPositions())
         if "orders" in needs and not core.settings.reconcile:
             with core.lock:
@@ -365,26 +367,40 @@ class Risk:
         if kind is incoming.Position and "positions" in self._needs:
             if message.position is not None:
                 self.book.on_position(message.account, message.contract, float(message.position), message.avgCost)
+                self._doubt()
         elif kind is incoming.PositionEnd:
-            self.book.on_told("positions")
+            self.book.on_positions_answered()
+            self._doubt()
         elif kind is incoming.AccountSummary:
             self.book.on_value(message.account, message.tag, message.value, now_ns)
 
     def looked_up(self, knows_open: bool) -> None:
-        """A look-up is over; the client's lock is held. Executions that it found may be in the positions, or not."""
+        """A look-up is over; the client's lock is held."""
         if knows_open:
             self.book.on_told("orders")
-        if "positions" in self._needs:
-            self.wants_positions = any(line.position != line.other for line in self.book.lines.values())
 
-    def turn(self) -> None:
-        """Have the positions named again, if that was wanted: it settles them. The client's lock is held."""
-        if self.wants_positions and self._core.lost is None and self._core.try_turn():
-            self.wants_positions = False
-            try:
-                self._core.send_now(outgoing.ReqPositions())
-            except IbwireError as error:
-                self.problems.append(f"positions could not be asked for: {error}")
+    def turn(self, now_ns: int) -> None:
+        """Have the positions named again while they and our executions differ. The client's lock is held."""
+        if self._ask_ns is None or now_ns < self._ask_ns or self._core.lost is not None or not self._core.try_turn():
+            return
+        self._ask_ns = None
+        if self.book.is_settled:
+            return
+        self.book.on_positions_asked()
+        try:
+            self._core.send_now(outgoing.ReqPositions())
+        except IbwireError as error:
+            self.problems.append(f"positions could not be asked for: {error}")
+
+    @property
+    def due_ns(self) -> int | None:
+        """When :meth:`turn` is to be called next; None while nothing is to be asked."""
+        return self._ask_ns
+
+    def _doubt(self) -> None:
+        # Not at once: a fill and the position after it come one after the other.
+        if self._ask_ns is None and "positions" in self.book.told and not self.book.is_settled:
+            self._ask_ns = self._core.now_ns() + _SETTLE_NS
 
     def _look_at_pnl(self) -> None:
         # Profit and loss comes down the market ring; what a full ring overwrote comes again within a second or so.
@@ -421,14 +437,16 @@ class Risk:
             price = view.avg_fill_price
             signed, price = side * (filled - counted), float("nan") if price is None else price
             self.book.on_fill(account, contract, signed, price, looked_up=self._core.queries.is_looking)
+            self._doubt()
         total = view.max_quantity
         remaining = 0.0
         if _open(view):
             remaining = _UNKNOWN_RISK if total is None else max(0.0, float(total) - float(view.filled))
         key = view.order_id if view.client_id == self._core.client_id else (view.client_id, view.perm_id)
         price = float(order.lmtPrice or order.auxPrice or "nan")
-        parent_id, group = view.parent_id, group_of(order)
-        self.book.on_order(key, account, contract, side, remaining, price, parent_id, group, started=filled > 0)
+        groups = {group_of(one) for one in (order, *view.pending_modifies)}  # which of them holds is not known
+        group = groups.pop() if len(groups) == 1 else ""
+        self.book.on_order(key, account, contract, side, remaining, price, view.parent_id, group)
 
     def _tell_governor(self, view: OrderView) -> None:
         seen, fills = self._told.get(view.order_id, (False, 0))

@@ -6,7 +6,7 @@ Unknown is infinite: a limit that is compared with it refuses. Pure; whoever cal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf, isfinite, nan
+from math import inf, nan
 from typing import Any, Final
 
 __all__ = ["Entry", "Line", "Sums", "exposure_of", "group_of"]
@@ -48,11 +48,11 @@ class Sums:
 class Entry:
     """What one order, or one request on its way out, could still do to its line.
 
-    ``group`` is that of orders of which one cancels or reduces the rest, before they can overfill. ``started``: some
-    of it has filled. ``is_exit``: it hangs on an order of the other side.
+    ``group`` is that of orders of which one cancels or reduces the rest, before they can overfill. ``is_exit``: it
+    hangs on an order of the other side.
     """
 
-    __slots__ = ("group", "is_exit", "line", "order_id", "parent_id", "price", "quantity", "side", "started")
+    __slots__ = ("group", "is_exit", "line", "order_id", "parent_id", "price", "quantity", "side")
 
     def __init__(
         self, line: Line, side: int, quantity: float, order_id: int = 0, parent_id: int = 0, group: str = ""
@@ -64,7 +64,7 @@ class Entry:
         self.order_id = order_id
         self.parent_id = parent_id
         self.group = group
-        self.started = self.is_exit = False
+        self.is_exit = False
 
 
 def group_of(order: Any) -> str:
@@ -77,9 +77,12 @@ class Line:
 
     Attributes
     ----------
-    position, other : float
-        Held now, and what is held if the gateway's last number and our fills are not about the same moment: messages
-        of both kinds come in any order. buy, sell : what may still be bought and sold.
+    position : float
+        Held now by our own count: the last number on which the gateway and we agreed, and the executions since.
+    lowest, highest : float
+        What may be held: numbers and executions come in any order, and a number may have any of them in it.
+    buy, sell : float
+        What may still be bought and sold.
     mark : float
         Money per unit, the largest that is known; infinite while none is.
     unit : float
@@ -89,8 +92,9 @@ class Line:
     """
 
     __slots__ = (
-        *("_fills", "_jump", "_told", "account", "buy", "contract", "entries", "gross", "key", "known", "mark"),
-        *("other", "position", "sell", "sums", "total", "unit", "worst"),
+        *("_asked", "_base", "_fills", "_is_told", "_old", "_told", "account", "buy", "contract", "entries", "gross"),
+        *("highest", "is_named", "key", "known", "lowest", "mark", "position", "sell", "sums", "total", "unit"),
+        "worst",
     )
 
     def __init__(self, account: str, key: Any, sums: Sums, total: Sums) -> None:
@@ -99,50 +103,61 @@ class Line:
         self.contract: Any = None
         self.sums = sums
         self.total = total
-        self.position = self.other = self.buy = self.sell = self.worst = self.gross = 0.0
-        self._told, self._fills, self._jump = False, 0, 0.0
+        self.position = self.lowest = self.highest = self.buy = self.sell = self.worst = self.gross = 0.0
+        self._base = self._told = 0.0
+        self._is_told = self.is_named = False
+        self._fills: list[float] = []  # since the two agreed last
+        self._old: list[float] = []  # that may be older than the first number
+        self._asked: tuple[int, int] | None = None  # how many of both there were when the gateway was asked
         self.mark = self.known = self.unit = inf
         self.entries: set[Entry] = set()
         sums.lines.append(self)
         total.lines.append(self)
 
     def told(self, quantity: float) -> None:
-        """The gateway's number. Until it agrees with what our fills say, both are possible."""
-        expected = self.position
-        if not self._told:
-            self._told, self.other = True, quantity + expected
-        elif quantity in (expected, self.other):
-            self.other, self._fills, self._jump = quantity, 0, 0.0
-        elif self._fills:
-            self.other, self._fills = expected, self._fills - 1
-        else:  # somebody else's trade, or one of ours whose execution has not come yet
-            self.other, self._jump = quantity, quantity - expected
-        self.position = quantity
-        self.update()
+        """The gateway's number. Which executions are in it, it does not say."""
+        self.is_named = True
+        if not self._is_told:
+            self._is_told, self._base = True, quantity
+        self._told = quantity
+        self._hold()
 
     def filled(self, quantity: float, price: float, looked_up: bool = False) -> None:
-        """An execution, above 0 for a buy; one that a look-up found may be in the gateway's number, or not."""
-        if looked_up:
-            self.other += quantity
-        else:
-            self.position += quantity
-            if self._jump * quantity > 0 and abs(quantity) <= abs(self._jump):
-                self._jump -= quantity  # the number that jumped may have had it in it
-            else:
-                self.other += quantity
-        self._fills += 1
+        """An execution, above 0 for a buy; one that a look-up found may have been in every number so far."""
+        (self._old if looked_up or not self._is_told else self._fills).append(quantity)
         self.learn_price(price)
+        self._hold()
+
+    def ask(self) -> None:
+        """The gateway is asked for its number: what comes has every execution in it that came before this."""
+        self._asked, self.is_named = (len(self._fills), len(self._old)), False
+
+    def answered(self) -> None:
+        """All numbers came that were asked for; what was not named is nothing."""
+        if self._asked is not None:
+            fills, old = self._asked
+            self._told = self._base = self._told if self.is_named else 0.0
+            self._asked = None
+            del self._fills[:fills], self._old[:old]
+            self._hold()
+        self._is_told = True  # who is not named holds nothing
+
+    @property
+    def is_settled(self) -> bool:
+        """The gateway's number and our executions say the same."""
+        return self.lowest == self.highest
+
+    def _hold(self) -> None:
+        own = self._base + sum(self._fills)
+        if own == self._told and not self._old:
+            self._base = own
+            self._fills.clear()
+        self.position = own
+        down, up = _both(self._fills)
+        old_down, old_up = _both(self._old)
+        self.lowest = min(own, self._told + down) + old_down
+        self.highest = max(own, self._told + up) + old_up
         self.update()
-
-    @property
-    def highest(self) -> float:
-        """The most that may be held now."""
-        return self.position if self.position > self.other else self.other
-
-    @property
-    def lowest(self) -> float:
-        """The least that may be held now."""
-        return self.other if self.position > self.other else self.position
 
     def set_unit(self, contract: Any, rates: Mapping[str, float]) -> None:
         """Learn multiplier and currency, if this contract tells them."""
@@ -202,10 +217,7 @@ class Line:
             money = abs(price) * self.unit
             if money > self.mark or (self.mark == inf and money < inf):
                 self.mark = money
-        high, low = self.position, self.other
-        if low > high:
-            high, low = low, high
-        up, down = high + self.buy, self.sell - low
+        up, down = self.highest + self.buy, self.sell - self.lowest
         worst = up if up > down else down
         gross = worst * self.mark if worst else 0.0
         more_worst, more_gross = worst - self.worst, gross - self.gross
@@ -229,32 +241,31 @@ class Line:
             total.sum_up()
 
 
+def _both(quantities: list[float]) -> tuple[float, float]:
+    """Sums of those below 0 and of those above."""
+    return sum(q for q in quantities if q < 0), sum(q for q in quantities if q > 0)
+
+
 def exposure_of(entries: set[Entry]) -> tuple[float, float]:
     """(buys, sells) that could still happen on one line.
 
     Orders of one group on one side count once, the largest of them: one cancels the rest. So do the exits of one
-    parent (its children on the other side); before any of the parent has filled, they do not work.
+    parent (its children on the other side). They count from the start: whether their parent has filled may be known
+    here later than to the broker.
     """
     if not entries:
         return 0.0, 0.0
     sums = {1: 0.0, -1: 0.0, 0: 0.0}
     groups: dict[tuple[int, str, int], float] = {}
-    parents = {e.order_id: e for e in entries if e.order_id}
     for entry in entries:
-        quantity = entry.quantity
-        if entry.is_exit:
-            parent = parents.get(entry.parent_id)
-            if parent is not None and parent.side == -entry.side and not parent.started:
-                # At most what it sells beyond what the parent buys.
-                quantity = max(0.0, quantity - parent.quantity) if isfinite(parent.quantity) else 0.0
         if entry.group:
             key = (entry.side, entry.group, 0)
         elif entry.is_exit:
             key = (entry.side, "", entry.parent_id)
         else:
-            sums[entry.side] += quantity
+            sums[entry.side] += entry.quantity
             continue
-        groups[key] = max(groups.get(key, 0.0), quantity)
+        groups[key] = max(groups.get(key, 0.0), entry.quantity)
     for (side, _, _), quantity in groups.items():
         sums[side] += quantity
     both = sums[0]  # a side that nobody knows counts on both

@@ -226,8 +226,9 @@ class Gate:
                 for one in had:
                     if one.line is entry.line and one.side == entry.side:
                         alone = not (entry.group or entry.is_exit or one.group or one.is_exit)
+                        if one.group != entry.group or one.is_exit != entry.is_exit:
+                            entry.group, entry.is_exit = "", False  # until it is answered it may be in neither
                         entry.quantity = entry.quantity + one.quantity if alone else max(entry.quantity, one.quantity)
-                        entry.started = entry.started or one.started
                         if entry.price != entry.price:
                             entry.price = one.price
             orders[order_id] = made

@@ -50,6 +50,7 @@ class Book:
         self.pnl: dict[str, tuple[float, int]] = {}
         self.told: set[str] = set()
         self._orders: dict[Any, list[Entry]] = {}
+        self._asking = False
 
     def line(self, account: str, contract: Any, key: Any = None) -> Line:
         """The line of a contract in an account; made when there is none. The lock is held."""
@@ -60,6 +61,10 @@ class Book:
             if sums is None:
                 sums = self.accounts[account] = Sums()
             line = self.lines[place] = Line(account, place[1], sums, self.total)
+            if "positions" in self.told:
+                line.answered()
+            if self._asking:
+                line.ask()
         if contract is not None:  # a leg of a combination names none
             if line.contract is None:
                 line.contract = contract
@@ -101,9 +106,8 @@ class Book:
         price: float = nan,
         parent_id: int = 0,
         group: str = "",
-        started: bool = False,
     ) -> None:
-        """What an order may still fill; 0 when it has ended. ``started``: some of it has filled."""
+        """What an order may still fill; 0 when it has ended. ``group``: as :func:`~ibwire.trade.exposure.group_of`."""
         with self.lock:
             had = self._orders.pop(order_id, [])
             for entry in had:
@@ -115,16 +119,13 @@ class Book:
                 for part in parts_of(contract, side):
                     line = self.line(account, part.contract, part.key)
                     entry = Entry(line, part.side, remaining * part.ratio, number, parent_id, group)
-                    entry.started, entry.is_exit = started, is_exit
+                    entry.is_exit = is_exit
                     known = price if part.contract is not None else nan
                     for one in had:
                         if known != known and one.line is line:
                             known = one.price  # what it was judged by when it went out
                     line.add(entry, known)
                     made.append(entry)
-            for entry in had:
-                if entry.order_id or entry.parent_id:
-                    entry.line.update()  # children count differently without it
 
     def _is_exit(self, parent_id: int, side: int, had: list[Entry]) -> bool:
         # Once known it stays so: the parent is forgotten when it has filled.
@@ -134,6 +135,27 @@ class Book:
         if parent:
             return parent[0].side == -side
         return bool(had) and had[0].parent_id == parent_id and had[0].is_exit
+
+    def on_positions_asked(self) -> None:
+        """The gateway is asked for every position."""
+        with self.lock:
+            self._asking = True
+            for line in self.lines.values():
+                line.ask()
+
+    def on_positions_answered(self) -> None:
+        """They are all here."""
+        with self.lock:
+            self._asking = False
+            self.told.add("positions")
+            for line in self.lines.values():
+                line.answered()
+
+    @property
+    def is_settled(self) -> bool:
+        """Of every contract the gateway's number and our executions say the same."""
+        with self.lock:
+            return all(line.is_settled for line in self.lines.values())
 
     def on_quote(self, key: Any, quote: QuoteLike) -> None:
         """The newest quote of a contract; replaced whole, so that a reader never sees half of it."""
@@ -182,10 +204,8 @@ class PartView:
 
     def look(self) -> None:
         line = self.entry.line
-        high, low = line.position, line.other
-        if low > high:
-            high, low = low, high
-        self.highest, self.lowest, self.buy, self.sell, self.gross = high, low, line.buy, line.sell, line.gross
+        self.highest, self.lowest = line.highest, line.lowest
+        self.buy, self.sell, self.gross = line.buy, line.sell, line.gross
 
     @property
     def worst(self) -> float:

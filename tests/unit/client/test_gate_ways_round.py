@@ -248,10 +248,10 @@ def test_executions_of_before_are_in_the_positions_already() -> None:
         ) as again:
             core, line = again._core, again.risk.book.line(again.accounts[0], aapl)
             assert core.wait_until(lambda: {"positions", "orders"} <= again.risk.book.told, 5)
-            assert core.wait_until(lambda: line.position == line.other, 5)
-            assert line.position == float(held)
+            assert core.wait_until(lambda: line.is_settled, 5)
+            assert line.lowest == line.highest == float(held)
             assert again.orders.place(aapl, market("SELL", 10)).wait("done").is_filled
-            assert core.wait_until(lambda: line.position == line.other == float(held) - 10, 5)
+            assert core.wait_until(lambda: line.lowest == line.highest == float(held) - 10, 5)
 
 
 def test_through_a_prepared_order_too() -> None:

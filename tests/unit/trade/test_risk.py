@@ -66,6 +66,13 @@ def sell(quantity: float = 10, price: float = 100.0, **fields: Any) -> Request:
     return Request(AAPL, limit("SELL", quantity, price, **fields), DU)
 
 
+def hold(book: Book, contract: Contract, quantity: float) -> None:
+    """The gateway was asked, and named it."""
+    book.on_positions_asked()
+    book.on_position(DU, contract, quantity)
+    book.on_positions_answered()
+
+
 def clean(gate: Gate) -> bool:
     """Nothing of any request is left in the book."""
     return all(not line.entries and line.buy == line.sell == 0 for line in gate.book.lines.values()) and not gate._open
@@ -353,13 +360,13 @@ def test_a_bracket_counts_as_what_can_come_of_it() -> None:
     for number, price in ((2, 110.0), (3, 90.0)):
         gate.sent(gate.admit(sell(100, price, parentId=1)), number)
     line = gate.book.lines[DU, 265598]
-    assert (line.buy, line.sell) == (100, 0)  # children do not work before the parent fills
+    assert (line.buy, line.sell) == (100, 100)  # one of the two
     gate.book.on_fill(DU, AAPL, 30, 100.0)
     gate.book.on_order(1, DU, AAPL, 1, 70, 100.0)
-    assert (line.position, line.buy, line.sell) == (30, 70, 30)
+    assert (line.position, line.buy, line.sell) == (30, 70, 100)
     gate.book.on_fill(DU, AAPL, 70, 100.0)
     gate.book.on_order(1, DU, AAPL, 1, 0)
-    assert (line.position, line.buy, line.sell, line.worst) == (100, 0, 100, 100)  # one of the two
+    assert (line.position, line.buy, line.sell) == (100, 0, 100)  # one of the two
 
 
 def test_one_of_a_group_counts() -> None:
@@ -399,23 +406,21 @@ def test_children_on_the_side_of_their_parent_all_count() -> None:
     assert gate.book.lines[DU, 265598].buy == 60
 
 
-def test_an_exit_smaller_than_its_entry_counts_once_that_has_begun() -> None:
+def test_exits_count_from_the_start() -> None:
     gate = make(MaxPosition(100))
-    gate.book.on_position(DU, AAPL, -100)
-    gate.sent(gate.admit(buy(100)), 1)
+    gate.sent(gate.admit(buy(50)), 1)
     gate.sent(gate.admit(sell(50, parentId=1)), 2)
-    gate.book.on_fill(DU, AAPL, 60, 100.0)
-    gate.book.on_order(1, DU, AAPL, 1, 40, 100.0, started=True)
+    gate.book.on_position(DU, AAPL, 50)  # the entry has filled, its execution comes later
     with pytest.raises(RiskRejected):
-        gate.admit(sell(50))  # -40, and both sell 50
-    assert gate.admit(sell(10)) is not None
+        gate.admit(sell(101))
+    assert gate.admit(sell(50)) is not None
 
 
 def test_a_combination_counts_in_its_legs() -> None:
     legs = [ComboLeg(265598, 1, "BUY", "SMART"), ComboLeg(272093, 2, "SELL", "SMART")]
     pair = Contract(symbol="AAPL,MSFT", secType="BAG", exchange="SMART", currency="USD", comboLegs=legs)
     gate = make(MaxPosition(100), MaxQuantity(90))
-    gate.book.on_position(DU, AAPL, 70)
+    hold(gate.book, AAPL, 70)
     with pytest.raises(RiskRejected, match="max position"):
         gate.admit(Request(pair, limit("BUY", 31, 1.0), DU))
     with pytest.raises(RiskRejected, match="max quantity"):
@@ -450,37 +455,57 @@ def test_a_market_order_is_worth_what_it_was_judged_by() -> None:
 
 def test_a_position_and_its_fills_come_in_any_order() -> None:
     gate = make(MaxPosition(100))
-    line = gate.book.line(DU, AAPL)
-    gate.book.on_position(DU, AAPL, 50)
-    gate.book.on_fill(DU, AAPL, 10, 1.0)
-    gate.book.on_position(DU, AAPL, 60)
-    assert (line.lowest, line.highest) == (60, 60)
-    gate.book.on_position(DU, AAPL, 70)  # somebody else's, or ahead of its execution
-    gate.book.on_fill(DU, AAPL, 10, 1.0)
-    assert (line.lowest, line.highest) == (70, 80)
+    book, line = gate.book, gate.book.line(DU, AAPL)
+
+    def held() -> tuple[float, float]:
+        return line.lowest, line.highest
+
+    book.on_fill(DU, AAPL, 10, 1.0)
+    assert held() == (0, 10)  # the number may have it in it: only the next one tells
+    book.on_position(DU, AAPL, 10)
+    assert held() == (10, 10)
+    book.on_position(DU, AAPL, 30)  # ahead of its execution, or somebody else's
+    assert held() == (10, 30)
     with pytest.raises(RiskRejected):
-        gate.admit(buy(21))
+        gate.admit(buy(71))
     with pytest.raises(RiskRejected):
-        gate.admit(sell(171))
-    gate.book.on_position(DU, AAPL, 70)
-    assert (line.lowest, line.highest) == (70, 70)
-    gate.book.on_fill(DU, AAPL, 5, 1.0)
-    gate.book.on_fill(DU, AAPL, 5, 1.0)
-    gate.book.on_position(DU, AAPL, 75)  # of the first only
-    assert (line.lowest, line.highest) == (75, 80)
-    gate.book.on_position(DU, AAPL, 80)
-    assert (line.lowest, line.highest) == (80, 80)
-    gate.book.on_fill(DU, AAPL, 30, 1.0, looked_up=True)  # of this morning, and told already: or not
-    assert (line.lowest, line.highest) == (80, 110)
-    gate.book.on_position(DU, AAPL, 80)
-    assert (line.lowest, line.highest) == (80, 80)
+        gate.admit(sell(111))
+    book.on_fill(DU, AAPL, 20, 1.0)
+    assert held() == (30, 30)
+    book.on_fill(DU, AAPL, 5, 1.0)
+    book.on_fill(DU, AAPL, 5, 1.0)
+    book.on_position(DU, AAPL, 35)  # of the first only
+    assert held() == (35, 45)
+    book.on_position(DU, AAPL, 40)
+    assert held() == (40, 40)
+
+
+def test_what_the_gateway_is_asked_for_settles_it() -> None:
+    gate = make(MaxPosition(100))
+    book, line = gate.book, gate.book.line(DU, AAPL)
+    book.on_position(DU, AAPL, 50)  # somebody else's
+    book.on_fill(DU, AAPL, 10, 1.0, looked_up=True)
+    book.on_fill(DU, AAPL, 10, 1.0)
+    assert (line.lowest, line.highest, book.is_settled) == (10, 70, False)
+    book.on_positions_asked()
+    book.on_fill(DU, AAPL, 1, 1.0)
+    book.on_position(DU, AAPL, 60)
+    book.on_positions_answered()
+    assert (line.lowest, line.highest) == (60, 61)
+    book.on_position(DU, AAPL, 61)
+    assert (line.lowest, line.highest, book.is_settled) == (61, 61, True)
+    book.on_positions_asked()
+    book.on_positions_answered()  # it was not named: it is closed
+    assert (line.lowest, line.highest) == (0, 0)
 
 
 def test_a_fill_before_the_first_position_is_in_it_or_not() -> None:
-    gate = make(MaxPosition(100))
-    gate.book.on_fill(DU, AAPL, 10, 1.0)
-    gate.book.on_position(DU, AAPL, 50)
-    line = gate.book.line(DU, AAPL)
+    book = Book(threading.Lock())
+    book.on_positions_asked()
+    book.on_fill(DU, AAPL, 10, 1.0)
+    book.on_position(DU, AAPL, 50)
+    book.on_positions_answered()
+    line = book.line(DU, AAPL)
     assert (line.lowest, line.highest) == (50, 60)
 
 

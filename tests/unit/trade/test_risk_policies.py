@@ -49,6 +49,13 @@ def sell(quantity: float = 10, price: float = 100.0) -> Request:
     return Request(AAPL, limit("SELL", quantity, price), DU)
 
 
+def hold(book: Book, contract: Contract, quantity: float) -> None:
+    """The gateway was asked, and named it."""
+    book.on_positions_asked()
+    book.on_position(DU, contract, quantity)
+    book.on_positions_answered()
+
+
 def passes(made: Gate, request: Request) -> BookView | None:
     return made.admit(request)
 
@@ -89,7 +96,7 @@ def test_money_that_nobody_knows_is_refused() -> None:
 
 def test_position_knows_its_side() -> None:
     made, book = gate(p.MaxPosition(100))
-    book.on_position(DU, AAPL, 150)
+    hold(book, AAPL, 150)
     refuses(made, buy(1), "151")
     passes(made, sell(250))
     refuses(made, sell(1), "101")
@@ -139,7 +146,7 @@ def test_buying_power_and_cushion() -> None:
     refuses(made, buy(), "ExcessLiquidity of this account is not known")
     book.on_value(DU, "ExcessLiquidity", 199, NOW)
     refuses(made, buy(), "cushion")
-    book.on_position(DU, AAPL, 10)
+    hold(book, AAPL, 10)
     passes(made, sell(10))  # only closes
     book.on_value(DU, "ExcessLiquidity", "n/a", NOW)
     refuses(made, buy(), "not known")
