@@ -176,18 +176,21 @@ class Line:
         """Count it. ``price`` is money per unit; not a number when unknown."""
         self.entries.add(entry)
         entry.price = price
-        if entry.group or entry.parent_id:
+        side, quantity = entry.side, entry.quantity
+        if not side or entry.group or entry.parent_id:
             self.update()
             return
-        side, quantity = entry.side, entry.quantity
         if side > 0:
             self.buy += quantity
-        elif side < 0:
-            self.sell += quantity
         else:
-            self.update()
-            return
-        self._settle(price, quantity)
+            self.sell += quantity
+        if price == price:
+            money = price * self.unit
+            if money < 0:
+                money = -money
+            if money > self.mark or (self.mark == inf and money < inf):
+                self.mark = money
+        self._settle(quantity)
 
     def remove(self, entry: Entry) -> None:
         """Count it no longer; harmless twice."""
@@ -210,13 +213,9 @@ class Line:
                 self.mark = price
         before = self.buy + self.sell
         self.buy, self.sell = exposure_of(self.entries)
-        self._settle(nan, self.buy + self.sell - before)
+        self._settle(self.buy + self.sell - before)
 
-    def _settle(self, price: float, opened: float) -> None:
-        if price == price:
-            money = abs(price) * self.unit
-            if money > self.mark or (self.mark == inf and money < inf):
-                self.mark = money
+    def _settle(self, opened: float) -> None:
         up, down = self.highest + self.buy, self.sell - self.lowest
         worst = up if up > down else down
         gross = worst * self.mark if worst else 0.0

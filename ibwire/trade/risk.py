@@ -116,8 +116,8 @@ class Gate:
     ----------
     shut : str
         Why nothing that adds risk goes out; empty while open. Set and cleared by the kill switch.
-    admitted, refused : int
-        Counts.
+    refused : int
+        How many were.
     """
 
     def __init__(
@@ -136,13 +136,18 @@ class Gate:
         self.policies = tuple(policies)
         self.book = book or Book(lock)
         self.shut = ""
-        self.admitted = self.refused = 0
+        self.refused = self._asked = 0
         self._lock = lock
         self._clock_ns = clock_ns
         self._budget_ns = int(budget_ms * 1e6)
         self._on_cancel = on_cancel
         self._checks = tuple(_checked(policy, set(knows)) for policy in self.policies)
         self._open: list[BookView] = []  # whose policies are looking, oldest first
+
+    @property
+    def admitted(self) -> int:
+        """How many were not refused."""
+        return self._asked - self.refused
 
     @property
     def needs(self) -> frozenset[str]:
@@ -162,10 +167,10 @@ class Gate:
         RiskRejected : refused; names the policy. Nothing of the request stays in the book.
         """
         if self.shut and not request.closing:
-            self.refused += 1
+            self._asked, self.refused = self._asked + 1, self.refused + 1
             raise RiskRejected(f"no new orders: {self.shut}", hint="release the kill switch by hand")
         if not self._checks or request.closing:
-            self.admitted += 1
+            self._asked += 1
             return None
         now_ns = self._clock_ns()
         view = BookView(self.book, request, now_ns)
@@ -179,8 +184,9 @@ class Gate:
                 if request.contract is not None:
                     view._reserve()
                 else:
-                    _blank(view)
+                    view._blank()
                 looking.append(view)
+                self._asked += 1
             for check in self._checks:
                 verdict = check(request, view, now_ns)
                 if verdict is not ALLOW:
@@ -194,12 +200,13 @@ class Gate:
             self._refuse(view, allowed, "interrupted")
             raise
         if verdict is ALLOW:
-            with self._lock:
-                # Under the lock: whoever drops a late one and this caller agree on whether it was late.
-                late_ns = self._clock_ns() - now_ns
-                if not view._void and late_ns <= self._budget_ns:
-                    looking.remove(view)
-                    self.admitted += 1
+            late_ns = self._clock_ns() - now_ns
+            if late_ns <= self._budget_ns:
+                try:
+                    looking.remove(view)  # atomic: either this or whoever drops the late ones finds it there
+                except ValueError:
+                    pass
+                else:
                     return view
             limit = f"the verdict took {late_ns / 1e6:.1f} ms; it may take at most {self._budget_ns / 1e6:g} ms"
             raise self._refuse(view, allowed, limit)
@@ -216,11 +223,11 @@ class Gate:
         if view is None:
             return
         with self._lock:
-            parts, view.parts = view.parts, []
-            if order_id is None or not parts:
+            made, view._entries = list(view._entries), ()
+            if order_id is None or not made:
                 return  # what is no order is never heard of again: it goes on counting
             orders = self.book._orders
-            had, made = orders.get(order_id, []), [part.entry for part in parts]
+            had = orders.get(order_id, [])
             for entry in made:
                 entry.order_id = order_id if isinstance(order_id, int) else 0
                 for one in had:
@@ -269,8 +276,13 @@ class Gate:
 
     def _drop_late(self, now_ns: int) -> None:
         # The lock is held. They can only be refused; what they hold is free for others.
-        while self._open and self._open[0].start_ns < now_ns - self._budget_ns:
-            self._open.pop(0)._release()
+        for view in list(self._open):
+            if view.start_ns < now_ns - self._budget_ns:
+                try:
+                    self._open.remove(view)
+                except ValueError:  # its verdict came at this moment, in time
+                    continue
+                view._release()
 
     def _refuse(self, view: BookView, allowed: int, reason: str) -> RiskRejected:
         # `allowed` policies allowed; the next one did not, unless there is none.
@@ -290,12 +302,6 @@ class Gate:
                     undo(view.request, view.start_ns)
                 except Exception:  # it has allowed already: what it counts too much only refuses more
                     pass
-
-
-def _blank(view: BookView) -> None:
-    view.line_gross = view.notional = 0.0
-    view.account_open = view.account_worst = view.account_gross = view.account_spent = 0.0
-    view.total_open = view.total_worst = view.total_gross = 0.0
 
 
 def _checked(policy: Any, knows: set[str]) -> Callable[[Request, BookView, int], Verdict]:

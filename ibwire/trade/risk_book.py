@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from math import inf, nan
 from typing import Any, Protocol
@@ -51,6 +51,7 @@ class Book:
         self.told: set[str] = set()
         self._orders: dict[Any, list[Entry]] = {}
         self._asking = False
+        self.is_whole = False  # positions and orders are known
 
     def line(self, account: str, contract: Any, key: Any = None) -> Line:
         """The line of a contract in an account; made when there is none. The lock is held."""
@@ -147,7 +148,7 @@ class Book:
         """They are all here."""
         with self.lock:
             self._asking = False
-            self.told.add("positions")
+            self.on_told("positions")
             for line in self.lines.values():
                 line.answered()
 
@@ -179,10 +180,12 @@ class Book:
     def on_told(self, what: str) -> None:
         """The first whole picture of something is in: ``positions``, ``orders``."""
         self.told.add(what)
+        self.is_whole = {"positions", "orders"} <= self.told
 
     def forget(self, what: str) -> None:
         """It is no longer known: the session is over."""
         self.told.discard(what)
+        self.is_whole = {"positions", "orders"} <= self.told
 
 
 class PartView:
@@ -197,13 +200,10 @@ class PartView:
         What may be held of it now. buy, sell : what may still be bought and sold. gross : money in it at worst.
     """
 
-    __slots__ = ("buy", "entry", "gross", "highest", "lowest", "quantity", "sell", "side")
+    __slots__ = ("buy", "gross", "highest", "lowest", "quantity", "sell", "side")
 
-    def __init__(self, entry: Entry, side: int, quantity: float) -> None:
-        self.entry, self.side, self.quantity = entry, side, quantity
-
-    def look(self) -> None:
-        line = self.entry.line
+    def __init__(self, line: Line, side: int, quantity: float) -> None:
+        self.side, self.quantity = side, quantity
         self.highest, self.lowest = line.highest, line.lowest
         self.buy, self.sell, self.gross = line.buy, line.sell, line.gross
 
@@ -226,50 +226,43 @@ class BookView:
 
     Attributes
     ----------
-    parts : list of PartView
-        The contract; of a combination its legs; nothing where the request is about no contract.
+    worst : float
+        The largest position that may come of it in any of its contracts, on the side that the request is on.
+    buy, sell : float
+        What may still be bought and sold of the contract; of a combination the largest of its legs.
+    only_reduces : bool
+        Even with everything that is open on its side, it cannot turn a position round.
     line_gross, notional : float
         Money in the contract at worst; money of this request. Infinite when unknown.
+    blind : str
+        Why nobody can tell what is held and open where this request would go; empty while that is known.
     account_open, account_worst, account_gross, account_spent, total_open, total_worst, total_gross : float
         See :class:`~ibwire.trade.exposure.Sums`.
     """
 
     __slots__ = (
-        *("_book", "_void", "account_gross", "account_open", "account_spent", "account_worst", "line_gross"),
-        *("notional", "parts", "request", "start_ns", "total_gross", "total_open", "total_worst"),
+        *("_book", "_entries", "_highest", "_lowest", "_parts", "account_gross", "account_open"),
+        *("account_spent", "account_worst", "blind", "buy", "line_gross", "notional", "only_reduces", "request"),
+        *("sell", "start_ns", "total_gross", "total_open", "total_worst", "worst"),
     )
 
     def __init__(self, book: Book, request: Request, now_ns: int) -> None:
         self._book = book
-        self._void = False
-        self.parts: list[PartView] = []
+        self._entries: Sequence[Entry] = ()
+        self._parts: list[PartView] | None
         self.request = request
         self.start_ns = now_ns
 
     @property
-    def position(self) -> float:
-        """Held of the contract, the most that it may be."""
-        return self.parts[0].highest if self.parts else 0.0
-
-    @property
-    def buy(self) -> float:
-        """What may still be bought of the contract."""
-        return self.parts[0].buy if self.parts else 0.0
-
-    @property
-    def sell(self) -> float:
-        """What may still be sold of the contract."""
-        return self.parts[0].sell if self.parts else 0.0
-
-    @property
-    def worst(self) -> float:
-        """The largest position that may come of it in any of its contracts."""
-        return max((part.worst for part in self.parts), default=0.0)
-
-    @property
-    def line_open(self) -> float:
-        """Quantity that may fill in its contract; the largest of a combination's."""
-        return max((part.buy + part.sell for part in self.parts), default=0.0)
+    def parts(self) -> list[PartView]:
+        """The contract; of a combination its legs; nothing where the request is about no contract."""
+        if self._parts is None:
+            part = PartView.__new__(PartView)
+            part.side, part.quantity = self.request.side, self.request.quantity
+            part.highest, part.lowest = self._highest, self._lowest
+            part.buy, part.sell, part.gross = self.buy, self.sell, self.line_gross
+            self._parts = [part]
+        return self._parts
 
     @property
     def quote(self) -> QuoteLike | None:
@@ -277,28 +270,9 @@ class BookView:
         return self._book.quotes.get(self.request.key)
 
     @property
-    def only_reduces(self) -> bool:
-        """Even with everything that is open on its side, it cannot turn the position round."""
-        return bool(self.parts) and all(part.only_reduces for part in self.parts)
-
-    @property
     def told(self) -> set[str]:
         """What the book has a whole picture of."""
         return self._book.told
-
-    @property
-    def blind(self) -> str:
-        """Why nobody can tell what is held and open where this request would go; empty while that is known."""
-        request, told = self.request, self._book.told
-        if "positions" not in told or "orders" not in told:
-            return f"{'open orders' if 'positions' in told else 'positions'} are not known yet"
-        if request.contract is None:
-            return ""
-        if not request.account:
-            return "it is not known which account it would use"
-        if not request.is_qualified:
-            return "the contract has no conId: what is held of it is not known"
-        return ""
 
     def value(self, tag: str) -> tuple[float, int]:
         """A value of the request's account and when it came; NaN when the gateway never told."""
@@ -335,56 +309,108 @@ class BookView:
         return abs(near) if near == near else -1.0
 
     def _reserve(self) -> None:
-        # The lock is held.
+        # The lock is held. Most of what an order's admission costs is here and in Line.add.
         request, book = self.request, self._book
-        had = book._orders.get(request.order_id, []) if request.before is not None else []
-        if request.is_combo:
-            money = 0.0
-            for leg in parts_of(request.contract, request.side):
-                line = book.line(request.account, None, leg.key)
-                near = self._near(leg.key, leg.side)
-                self._add(line, leg, near if near >= 0 else nan, had)
-                money += line.mark * leg.ratio * request.quantity if line.mark < inf else inf
+        line = book.lines.get((request.account, request.key))
+        if request.before is not None or request.is_combo or line is None or line.unit == inf:
+            notional = self._reserve_parts()
+            line = self._entries[0].line
         else:
-            line = book.lines.get((request.account, request.key)) or book.line(
-                request.account, request.contract, request.key
-            )
-            if line.unit == inf:
-                line = book.line(request.account, request.contract, request.key)
-            price = self._price()
-            money = abs(price) * line.unit * request.quantity
-            self._add(line, None, price, had)
-        cash = request.cash * book.rates.get(request.contract.currency, inf) if request.cash == request.cash else nan
-        if cash == cash and (money != money or request.quantity == inf or cash > money):
-            money = cash
-        self.notional = notional = money if money == money else inf
-        self.line_gross = 0.0
-        for part in self.parts:
-            part.look()
-            if part.gross > self.line_gross:
-                self.line_gross = part.gross
-        sums, total = self.parts[0].entry.line.sums, book.total
+            side, quantity, price = request.side, request.quantity, request.price
+            if side <= 0 or price != price or request.order_type != "LMT":
+                price = self._price()
+            entry = Entry(line, side, quantity)
+            order = request.order
+            if order is not None and (order.parentId or order.ocaGroup):
+                self._classify(entry, order, [])
+            line.add(entry, price)
+            self._entries = (entry,)
+            notional = abs(price) * line.unit * quantity
+            self._parts = None
+            self._highest, self._lowest = high, low = line.highest, line.lowest
+            self.buy, self.sell, self.line_gross = line.buy, line.sell, line.gross
+            up, down = high + line.buy, line.sell - low
+            if side > 0:
+                self.worst, self.only_reduces = up, up <= 0
+            else:
+                self.worst = down if side else max(up, down)
+                self.only_reduces = down <= 0 and side < 0
+        if request.cash == request.cash:
+            cash = request.cash * book.rates.get(request.contract.currency, inf)
+            if notional != notional or request.quantity == inf or cash > notional:
+                notional = cash
+        if notional != notional:
+            notional = inf
+        self.notional = notional
+        self.blind = "" if book.is_whole and request.account and request.is_qualified else self._why_blind()
+        sums, total = line.sums, line.total
         self.account_open, self.account_worst, self.account_gross = sums.open, sums.worst, sums.gross
-        self.account_spent = sums.spent + notional
+        self.account_spent = spent = sums.spent + notional
         if notional < inf:
-            sums.spent += notional
+            sums.spent = spent
         self.total_open, self.total_worst, self.total_gross = total.open, total.worst, total.gross
 
-    def _add(self, line: Line, leg: Part | None, price: float, had: list[Entry]) -> None:
+    def _reserve_parts(self) -> float:
+        """As :meth:`_reserve` for what is not plain: changes, combinations, new contracts. Gives the money in it."""
+        request, book = self.request, self._book
+        had = book._orders.get(request.order_id, []) if request.before is not None else []
+        money, self._parts = 0.0, []
+        for one in parts_of(request.contract, request.side):
+            if request.is_combo:
+                line = book.line(request.account, None, one.key)
+                near = self._near(one.key, one.side)
+                price = near if near >= 0 else nan
+            else:
+                line, price = book.line(request.account, request.contract, request.key), self._price()
+            self._add(line, one, price, had)
+            if request.is_combo:
+                money += line.mark * one.ratio * request.quantity if line.mark < inf else inf
+            else:
+                money = abs(price) * line.unit * request.quantity
+            self._parts.append(PartView(line, one.side, request.quantity * one.ratio))
+        self.buy, self.sell = max(part.buy for part in self.parts), max(part.sell for part in self.parts)
+        self.line_gross = max(part.gross for part in self.parts)
+        self.worst = max(part.worst for part in self.parts)
+        self.only_reduces = all(part.only_reduces for part in self.parts)
+        return money
+
+    def _blank(self) -> None:
+        """It is about no contract."""
+        self._parts = []
+        self.worst = self.buy = self.sell = self.line_gross = self.notional = 0.0
+        self.account_open = self.account_worst = self.account_gross = self.account_spent = 0.0
+        self.total_open = self.total_worst = self.total_gross = 0.0
+        self.only_reduces = False
+        self.blind = self._why_blind()
+
+    def _why_blind(self) -> str:
+        request, told = self.request, self._book.told
+        if "positions" not in told or "orders" not in told:
+            return f"{'open orders' if 'positions' in told else 'positions'} are not known yet"
+        if request.contract is None:
+            return ""
+        if not request.account:
+            return "it is not known which account it would use"
+        if not request.is_qualified:
+            return "the contract has no conId: what is held of it is not known"
+        return ""
+
+    def _classify(self, entry: Entry, order: Any, had: list[Entry]) -> None:
+        if order.parentId:
+            entry.parent_id = order.parentId
+            entry.is_exit = self._book._is_exit(order.parentId, entry.side, had)
+        if order.ocaGroup:
+            entry.group = group_of(order)
+
+    def _add(self, line: Line, part: Part, price: float, had: list[Entry]) -> None:
         request = self.request
-        side, ratio = (request.side, 1.0) if leg is None else (leg.side, leg.ratio)
-        wanted = quantity = request.quantity * ratio
-        entry = Entry(line, side, quantity)
-        order = request.order
-        if order is not None:
-            if order.parentId:
-                entry.parent_id = order.parentId
-                entry.is_exit = self._book._is_exit(order.parentId, side, had)
-            if order.ocaGroup:
-                entry.group = group_of(order)
+        wanted = quantity = request.quantity * part.ratio
+        entry = Entry(line, part.side, quantity)
+        if request.order is not None:
+            self._classify(entry, request.order, had)
         for one in had:
-            if one.line is line and one.side == side:
-                filled = max(0.0, float(request.before.totalQuantity or 0) * ratio - one.quantity)
+            if one.line is line and one.side == part.side:
+                filled = max(0.0, float(request.before.totalQuantity or 0) * part.ratio - one.quantity)
                 quantity = max(0.0, wanted - filled)
                 same = (one.group, one.parent_id, one.is_exit) == (entry.group, entry.parent_id, entry.is_exit)
                 # Alone it counts as what comes on top; of a group the larger counts; what changes groups counts anew.
@@ -392,14 +418,14 @@ class BookView:
                     quantity = max(0.0, quantity - one.quantity)
         entry.quantity = quantity
         line.add(entry, price)
-        self.parts.append(PartView(entry, side, wanted))
+        self._entries = (*self._entries, entry)
 
     def _release(self) -> None:
         # The lock is held. Harmless twice.
-        self._void = True
-        for part in self.parts:
-            part.entry.line.remove(part.entry)
-        if self.parts and self.notional < inf:
-            sums = self.parts[0].entry.line.sums
-            sums.spent = max(0.0, sums.spent - self.notional)
-        self.parts = []
+        if self._entries:
+            for entry in self._entries:
+                entry.line.remove(entry)
+            if self.notional < inf:
+                sums = self._entries[0].line.sums
+                sums.spent = max(0.0, sums.spent - self.notional)
+            self._entries = ()

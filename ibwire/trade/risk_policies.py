@@ -83,7 +83,7 @@ class MaxQuantity:
         elif scope == "contract":
             if request.contract is not None and not request.is_qualified:
                 return Reject("the contract has no conId: what is open of it is not known")
-            found = book.line_open
+            found = max(part.buy + part.sell for part in book.parts)
         elif scope == "account":
             found = book.account_open
         else:

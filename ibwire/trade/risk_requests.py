@@ -132,7 +132,8 @@ class Request:
         +1 buys, -1 sells, 0 neither.
     quantity : float
         Ordered, above 0; infinite when it cannot be known (an order in money). Of a combination so many times each leg.
-    is_combo : bool
+    is_combo, is_qualified : bool
+        It is a combination; every contract that it is about has its conId, by which positions are known.
     price : float
         The limit price, NaN without. stop : the trigger price, NaN without.
     order_type : str
@@ -143,8 +144,8 @@ class Request:
     """
 
     __slots__ = (
-        *("account", "before", "cash", "closing", "contract", "is_combo", "key", "kind", "message", "order"),
-        *("order_id", "order_type", "price", "quantity", "side", "stop"),
+        *("account", "before", "cash", "closing", "contract", "is_combo", "is_qualified", "key", "kind", "message"),
+        *("order", "order_id", "order_type", "price", "quantity", "side", "stop"),
     )
 
     def __init__(self, contract: Any, order: Any, account: str = "", before: Any = None, order_id: int = 0) -> None:
@@ -156,8 +157,11 @@ class Request:
         self.before = before
         self.message = None
         self.closing = False
-        self.is_combo = contract.secType == "BAG" and bool(contract.comboLegs)
         self.key = contract.conId or contract_key(contract)
+        if contract.secType == "BAG" and contract.comboLegs:
+            self.is_combo, self.is_qualified = True, all(leg.conId for leg in contract.comboLegs)
+        else:
+            self.is_combo, self.is_qualified = False, bool(contract.conId)
         self.side = _SIDES.get(order.action, 0)
         self.order_type = order.orderType
         price, stop, total = order.lmtPrice, order.auxPrice, order.totalQuantity
@@ -179,6 +183,7 @@ class Request:
         made.account = getattr(message, "account", "") or account
         made.contract, made.order, made.before, made.message = contract, None, None, message
         made.order_id, made.order_type, made.closing, made.cash, made.is_combo = 0, "", False, nan, False
+        made.is_qualified = contract is None or bool(contract.conId)
         made.key = None if contract is None else ("exercise", contract_key(contract))
         made.side = 0
         made.price = made.stop = nan
@@ -189,12 +194,6 @@ class Request:
             made.quantity = float(message.exerciseQuantity)
             made.price = _price(contract.strike or None)
         return made
-
-    @property
-    def is_qualified(self) -> bool:
-        """Every contract that it is about has its conId, by which positions are known."""
-        contract = self.contract
-        return all(leg.conId for leg in contract.comboLegs) if self.is_combo else bool(contract.conId)
 
     @property
     def is_order(self) -> bool:
