@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -31,6 +32,7 @@ from ibwire.session.pacing import Pacing
 from ibwire.trade.identity import IdStore
 from ibwire.trade.reconcile import Difference
 from ibwire.types import incoming, outgoing
+from ibwire.types.constructors import Number
 from ibwire.types.structs import Contract, ContractDetails
 
 if TYPE_CHECKING:
@@ -367,7 +369,9 @@ class Client:
         """What the last look-up of all orders found to be different from what was known here before."""
         return list(self._core.queries.differences)
 
-    def reconcile(self, timeout: float | None = None) -> list[Difference]:
+    def reconcile(
+        self, timeout: float | None = None, positions: Mapping[tuple[str, int], Number] | None = None
+    ) -> list[Difference]:
         """Compare every order with what the gateway says, now.
 
         Open orders, executions and completed orders are asked for; nothing is cancelled, nothing sent again.
@@ -378,6 +382,8 @@ class Client:
         ----------
         timeout : float, optional
             Seconds; by default until every question was answered or has had its time.
+        positions : mapping of (account, conId) to number, optional
+            What you hold by your own count, whole: the gateway's positions are then compared with it, as a cross-check.
 
         Returns
         -------
@@ -391,8 +397,9 @@ class Client:
         """
         core = self._core
         core.check_usable()
+        believed = None if positions is None else {key: Decimal(str(size)) for key, size in positions.items()}
         with core.lock:
-            run = core.queries.want()
+            run = core.queries.want(believed)
         core.changed()
         limit = _RECONCILE_S if timeout is None else timeout
         over = core.wait_until(lambda: run.differences is not None or core.lost is not None, limit)

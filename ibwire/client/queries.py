@@ -6,6 +6,8 @@ is called under the client's lock by whoever steps the client; time comes in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ibwire.client.intake import Pending
@@ -32,7 +34,11 @@ _QUESTION: Final[dict[Ask, tuple[type[Any], type[Any]]]] = {
     Ask.OPEN_ORDERS: (outgoing.ReqOpenOrders, incoming.OpenOrderEnd),
     Ask.ALL_OPEN_ORDERS: (outgoing.ReqAllOpenOrders, incoming.OpenOrderEnd),
     Ask.COMPLETED_ORDERS: (outgoing.ReqCompletedOrders, incoming.CompletedOrdersEnd),
+    Ask.POSITIONS: (outgoing.ReqPositions, incoming.PositionEnd),
 }
+
+
+Positions = Mapping[tuple[str, int], Decimal]
 
 
 class Run:
@@ -42,12 +48,15 @@ class Run:
     ----------
     differences : list of Difference or None
         What it found; None while it is not over.
+    positions : mapping or None
+        (account, conId) -> position as whoever waits believes it to be; None: not asked for.
     """
 
-    __slots__ = ("differences",)
+    __slots__ = ("differences", "positions")
 
-    def __init__(self) -> None:
+    def __init__(self, positions: Positions | None = None) -> None:
         self.differences: list[Difference] | None = None
+        self.positions = positions
 
 
 class Queries:
@@ -128,9 +137,9 @@ class Queries:
         """The gateway is ready to be asked."""
         self._held = False
 
-    def want(self) -> Run:
+    def want(self, positions: Positions | None = None) -> Run:
         """The program asks: begin as soon as what is under way is over."""
-        run = Run()
+        run = Run(positions)
         self._asked_for.append(run)
         return run
 
@@ -209,7 +218,8 @@ class Queries:
         # A doubt about orders of our own needs no more than those; a session, or the program, wants to know all.
         everyone = bool(self._asked_for) or self._by_session
         everyone = everyone or any(view.client_id != table.client_id for view in table.uncertain())
-        self._plan = Reconcile(table, now_ns, everyone=everyone)
+        positions = next((run.positions for run in self._asked_for if run.positions is not None), None)
+        self._plan = Reconcile(table, now_ns, everyone=everyone, positions=positions)
         self._unsure = []  # one look-up each
         self._doubted = {id(view) for view in table.uncertain()}
         self._waiting_for, self._asked_for = self._asked_for, []
@@ -253,21 +263,34 @@ class Queries:
         else:
             kind, end = _QUESTION[ask]
             message = kind()  # completed orders: those typed in by hand too
-        pending = Pending((), end, on_end=lambda now_ns: self._on_end(plan, ask, now_ns))
+        keep = (incoming.Position,) if ask is Ask.POSITIONS else ()
+        pending = Pending(keep, end, on_end=lambda now_ns: self._on_end(plan, ask, now_ns, pending))
         self._pending = reqId, core.intake.expect(reqId, pending)
         try:
             core.send_now(message)
         except IbwireError as error:  # the version has no such question, or the session is over
             plan.refused(ask, str(error), plan.due_ns)
 
-    def _on_end(self, plan: Reconcile, ask: Ask, now_ns: int) -> None:
+    def _on_end(self, plan: Reconcile, ask: Ask, now_ns: int, pending: Pending) -> None:
         # At once, not with the next turn: what comes right behind the marker is no answer any more.
+        if ask is Ask.POSITIONS:
+            for row in pending.items:
+                plan.position(row.account, row.contract.conId, row.position)
+            self._end_positions()
         if plan is self._plan:
             self._quiet = True
             try:
                 plan.ended(ask, now_ns)
             finally:
                 self._quiet = False
+
+    def _end_positions(self) -> None:
+        # They would be told of for ever. A policy that wants them has asked itself.
+        if not self._core.risk.follows_positions and self._core.try_turn():
+            try:
+                self._core.send_now(outgoing.CancelPositions())
+            except IbwireError:  # the session is over
+                pass
 
     def _check_refusal(self, plan: Reconcile, now_ns: int) -> None:
         if self._pending is not None and self._pending[1].error is not None and plan.waiting is not None:

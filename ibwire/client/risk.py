@@ -119,6 +119,11 @@ class Risk:
         self._cursor: Any = None  # the looking thread's
         self._killing = new_lock()
 
+    @property
+    def follows_positions(self) -> bool:
+        """Whether a policy wants to hear of every position."""
+        return "positions" in self._needs
+
     # -- orders on their way out -------------------------------------------------------------------------------------
 
     def check_open(self) -> None:

@@ -14,7 +14,7 @@ from ibwire.errors import ConnectError, OrderError
 from ibwire.spec.orderstates import State
 from ibwire.testing import SimGateway, sim_gateway
 from ibwire.trade.reconcile import Difference, Kind
-from ibwire.types.constructors import limit, stock
+from ibwire.types.constructors import limit, market, stock
 
 Life = Callable[..., Client]
 
@@ -198,3 +198,19 @@ def test_an_id_that_the_gateway_offers_again_is_not_taken(tmp_path: Path) -> Non
                 pass
         assert again._core.intake.next_order_id == 1
         assert resting(again) > max(taken)
+
+
+def test_positions_are_a_cross_check(life: Life, gateway: SimGateway) -> None:
+    ib = life()
+    contract = ib.qualify(stock("AAPL"))
+    ib.orders.place(contract, market("BUY", 7)).wait("done")
+    key = ib.accounts[0], contract.conId
+    assert ib.reconcile(positions={key: 7}) == []
+    (found,) = ib.reconcile(positions={key: 5})
+    assert (found.kind, found.ours, found.theirs) == (Kind.POSITION, f"{key[0]} conId {key[1]}: 5", "7")
+    assert found.done == "reported; the gateway's position counts"
+    (found,) = ib.reconcile(positions={})
+    assert found.theirs == "7"
+    assert ib.reconcile() == []
+    names = [request.NAME for _, request in gateway.requests]
+    assert names.count("reqPositions") == names.count("cancelPositions") == 3
