@@ -1,8 +1,9 @@
 """The high-water mark of order ids on disk, shared by the threads and processes that use one file.
 
-The file has one line, ``ibwire ids 1 MARK CRC``. It is read and replaced under a lock on a file beside it (the lock
-goes with the process, also after kill -9), written to a new file, synced, renamed, and the directory synced: after a
-crash it is the old one or the new one. To spare the disk a store takes ids in blocks: what is left of one when its
+The file has one line of 64 bytes, ``ibwire ids 1 MARK CRC`` and blanks, made whole under another name. It is read and
+written under a lock on a file beside it (the lock goes with the process, also after kill -9); the line is overwritten
+in its place and synced: it lies within one sector, so that after a crash it is the old one or the new one, and a full
+disk has room for it. To spare the disk a store takes ids in blocks: what is left of one when its
 process ends in order is given back; after a crash it is skipped, never given out again.
 """
 
@@ -25,6 +26,7 @@ from ibwire.trade.identity import IdStore, MemoryIdStore
 __all__ = ["FileIdStore", "open_id_store"]
 
 _HEAD: Final = "ibwire ids 1"
+_LINE_BYTES: Final = 64
 _MOST_BYTES: Final = 200
 _FILE: Final = "order-ids"
 
@@ -62,6 +64,8 @@ class FileIdStore:
         except OSError as error:
             raise self._unusable("its directory cannot be made", error) from error
         with self._file_lock():
+            if not self._path.exists():
+                self._create()
             self._read()  # a file that cannot be used is told now, not with the first order
         life.watch(self)
 
@@ -165,11 +169,9 @@ class FileIdStore:
         try:
             with open(self._path, "rb") as file:
                 data = file.read(_MOST_BYTES)
-        except FileNotFoundError:
-            return 1
         except OSError as error:
             raise self._unusable("it cannot be read", error) from error
-        text, _, told = data.decode("latin-1").rstrip("\n").rpartition(" ")
+        text, _, told = data.decode("latin-1").rstrip(" \n").rpartition(" ")
         number = text.removeprefix(_HEAD + " ")
         if told != f"{zlib.crc32(text.encode('latin-1')):08x}" or not number.isascii() or not number.isdigit():
             raise ConfigError(
@@ -178,12 +180,11 @@ class FileIdStore:
             )
         return int(number)
 
-    def _write(self, mark: int) -> None:
-        text = f"{_HEAD} {mark}"
+    def _create(self) -> None:
         new = f"{self._path}.new"
         try:
             with open(new, "wb") as file:
-                file.write(f"{text} {zlib.crc32(text.encode()):08x}\n".encode())
+                file.write(_line(1))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(new, self._path)
@@ -193,9 +194,25 @@ class FileIdStore:
             finally:
                 os.close(directory)
         except OSError as error:
+            raise self._unusable("it cannot be made", error) from error
+
+    def _write(self, mark: int) -> None:
+        try:
+            file = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.pwrite(file, _line(mark), 0)
+                os.fsync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
             problem = f"no order id can be marked as taken in {self._path}: {error.strerror}"
             raise JournalFull(problem, hint="nothing was sent; make room on that disk. Cancels still go out") from error
 
     def _unusable(self, problem: str, error: OSError) -> ConfigError:
         text = f"{self._path}: {problem} ({error.strerror})"
         return ConfigError(text, hint="choose another state_dir, or state_dir=None to keep ids in memory")
+
+
+def _line(mark: int) -> bytes:
+    text = f"{_HEAD} {mark}"
+    return f"{text} {zlib.crc32(text.encode()):08x}".ljust(_LINE_BYTES - 1).encode() + b"\n"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -149,13 +150,28 @@ def test_a_half_written_new_file_is_no_matter(tmp_path: Path) -> None:
     assert FileIdStore(tmp_path / "ids").reserve(1, 1) == 8
 
 
-def test_what_cannot_be_written_gives_no_id(tmp_path: Path) -> None:
-    store = FileIdStore(tmp_path / "sub" / "ids", block=1)
-    (tmp_path / "sub" / "ids.new").mkdir()
-    with pytest.raises(JournalFull, match="no order id can be marked as taken"):
-        store.reserve(1, 1)
-    (tmp_path / "sub" / "ids.new").rmdir()
-    assert store.reserve(1, 1) == 1
+def test_what_cannot_be_written_gives_no_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileIdStore(tmp_path / "ids", block=1)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(JournalFull, match=r"no order id can be marked as taken .*: No space left"):
+            store.reserve(1, 1)
+        with pytest.raises(ConfigError, match="other/ids: it cannot be made"):
+            FileIdStore(tmp_path / "other" / "ids")
+    assert store.reserve(1, 1) > 1, "what was written and not synced may be on the disk"
+
+
+def test_a_write_takes_no_room(tmp_path: Path) -> None:
+    store = FileIdStore(tmp_path / "ids", block=1)
+    file = (tmp_path / "ids").stat()
+    store.reserve(2_000_000_000, 1)
+    again = (tmp_path / "ids").stat()
+    assert (again.st_ino, again.st_size) == (file.st_ino, file.st_size) == (file.st_ino, 64)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["ids", "ids.lock"]
 
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
