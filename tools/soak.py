@@ -8,8 +8,8 @@ rings   10^9 records through the overwriting and the segmented ring, by a produc
 shared  processes that publish and processes that look are killed (kill -9) at random moments, for ``--minutes``: what
         others see is whole, in sequence, with exact gaps, and the name is free again (tests/stress).
 hostile 100,000 hostile connections to one simulated gateway, whose well-behaved client must notice nothing.
-orders  random lives of orders with faults against the simulated gateway (tools/histories.py), for ``--minutes``, or
-        until 100,000 of them are through.
+orders  100,000 random lives of orders with faults against the simulated gateway (tools/histories.py), on every core;
+        ``--histories`` and ``--seed`` choose others. Takes hours; each that fails is printed at once, with its seed.
 journal programs killed at random while they send orders, for ``--minutes``: what was sent is in their journals
         (tests/stress/journal_kill.py).
 
@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +37,9 @@ sys.path.insert(0, str(ROOT))
 
 CONTRACTS: Final = 1000
 HISTORIES: Final = 100_000
+FIRST_SEED: Final = 1_000_000
+_HUNDRED: Final = 100
+_TELL: Final = 1_000
 TICKS_PER_S: Final = 200
 CYCLE: Final = 1000
 """A contract's ticks count up to this and begin again."""
@@ -203,15 +207,26 @@ def hostile(minutes: float, version: int) -> list[str]:
     return [f"hostile_clients ended with {done.returncode}"] if done.returncode else []
 
 
-def orders(minutes: float, version: int) -> list[str]:
-    """Histories by the hundred, each hundred with seeds of its own."""
+def _hundred(first: int) -> tuple[int, list[str]]:
     from tools.histories import run_many
 
-    end, done, failures = time.monotonic() + minutes * 60, 0, list[str]()
-    while done < HISTORIES and not failures and time.monotonic() < end:
-        failures, _ = run_many(100, 1_000_000 + done)
-        done += 100
-    print(f"orders: {done} histories", flush=True)
+    return first, run_many(_HUNDRED, first)[0]
+
+
+def orders(minutes: float, version: int, count: int = HISTORIES, seed: int = FIRST_SEED) -> list[str]:
+    """Histories by the hundred, each with a seed of its own; all of them, whatever some find."""
+    failures: list[str] = []
+    done, begin = 0, time.monotonic()
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        for _, found in pool.imap_unordered(_hundred, range(seed, seed + count, _HUNDRED)):
+            done += _HUNDRED
+            for text in found:
+                print(f"orders: {text}", flush=True)
+            failures += found
+            if done % _TELL == 0:
+                seconds = time.monotonic() - begin
+                print(f"orders: {done:,} histories, {len(failures)} failed, {seconds:.0f} s", flush=True)
+    print(f"orders: {done:,} histories, {len(failures)} failed", flush=True)
     return failures
 
 
@@ -237,11 +252,15 @@ def main() -> int:
     parser.add_argument("--part", action="append", choices=sorted(PARTS), help="only this part (may be repeated)")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of those parts that have one (default 10)")
     parser.add_argument("--server-version", type=int, default=176)
+    parser.add_argument("--histories", type=int, default=HISTORIES, help="of the part orders (default 100,000)")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="the first of them")
     args = parser.parse_args()
+    chosen = partial(orders, count=args.histories, seed=args.seed)
+    parts: dict[str, Callable[[float, int], list[str]]] = {**PARTS, "orders": chosen}
     failed = False
     for name in args.part or PARTS:
         begin = time.monotonic()
-        found = PARTS[name](args.minutes, args.server_version)
+        found = parts[name](args.minutes, args.server_version)
         failed |= bool(found)
         print(f"{name}: {'; '.join(found) or 'nothing found'} ({time.monotonic() - begin:.0f} s)", flush=True)
     return 1 if failed else 0
