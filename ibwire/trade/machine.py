@@ -51,6 +51,8 @@ __all__ = [
 _MS: Final = 1_000_000
 # Plain integers: operators of Flag make an object each.
 _FILLS, _DOUBT, _BLIND = int(Flag.FILLS), int(Flag.DOUBT), int(Flag.BLIND)
+_IN_FORCE: Final = "the new terms are in force"
+_MAYBE_OLDER: Final = "these terms are reported; the message may be older than the modify"
 _MORE, _AMBIGUOUS = int(Flag.MORE), int(Flag.AMBIGUOUS)
 _FILLS_IN_DOUBT: Final = int(Flag.BLIND | Flag.UNNAMED)
 _NEEDS_QUERY, _TOLD_FILLED, _UNEQUAL = int(Flag.NEEDS_QUERY), int(Flag.TOLD_FILLED), int(Flag.UNEQUAL)
@@ -185,7 +187,8 @@ def apply_terms(view: OrderView, contract: Any, order: Any, now_ns: int, extra: 
     learn_terms(view, contract, order)
     if accepted is not None:
         extra = accepted | (_MORE if view.pending_modifies else 0)
-        step(view, Event.TERMS_ACCEPTED, now_ns, "modified", "the new terms are in force", "", "status", extra)
+        meaning = _MAYBE_OLDER if accepted else _IN_FORCE
+        step(view, Event.TERMS_ACCEPTED, now_ns, "modified", meaning, "", "status", extra)
 
 
 def _accepted(view: OrderView, order: Any) -> int | None:

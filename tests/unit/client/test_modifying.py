@@ -33,6 +33,7 @@ def test_new_terms_that_come_back_are_accepted() -> None:
     world.run(1)
     assert modify.wait(0).outcome is ModifyOutcome.ACCEPTED
     assert modify.event is not None and modify.event.state == "modified"
+    assert modify.event.meaning == "the new terms are in force"
     assert (order.broker_order.lmtPrice, order.total_quantity) == (2.0, Decimal(7))
     assert order.is_live
     assert order.last_modify is modify
@@ -47,6 +48,7 @@ def test_terms_that_no_status_tells_of_are_confirmed_by_open_order() -> None:
     world.link.tell(stale)
     world.core.pump.turn()
     assert modify.outcome is None, "an openOrder with the old terms is no answer"
+    assert order.events[-1].meaning == "these terms are reported; the message may be older than the modify"
     world.run(1)
     assert modify.outcome is ModifyOutcome.ACCEPTED
     assert order.broker_order.tif == "GTC"
