@@ -22,7 +22,7 @@ PACKAGE = "ibwire"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "spec"),
     ("types", "config"),
-    ("_fastdecode", "_ring", "_reader", "_tracker", "_dispatch", "_journal", "_records"),
+    ("_fastdecode", "_ring", "_reader", "_tracker", "_dispatch", "_journal", "_records", "_quotes", "_flat"),
     ("wire", "ring"),
     ("session", "trade", "sim"),
     ("io",),

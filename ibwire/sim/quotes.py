@@ -12,14 +12,13 @@ from decimal import Decimal
 from enum import IntEnum, auto
 from typing import NamedTuple
 
+from ibwire._quotes import QuoteState
 from ibwire.sim.clock import NS_PER_S, utc_date
 from ibwire.sim.exact import EXACT
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.path import Node, Path
 from ibwire.sim.paths import PathOf
-from ibwire.sim.slots import MOVE, SIZE, TRADE, Event, close_side, events, open_side
-
-DAY = 4  # an event: a new session; a: the close before it, b: its first price, c: 1 when the tape says the close
+from ibwire.sim.slots import close_side, open_side
 
 MAX_TICKS_PER_S = 1_000_000
 
@@ -49,13 +48,6 @@ class TickChange(NamedTuple):
     time_ns: int
 
 
-# Every change of every instrument is made below: names that need no look-up in the enumeration, and no call of the
-# constructor in Python.
-_BID, _ASK, _LAST = TickKind.BID, TickKind.ASK, TickKind.LAST
-_BID_SIZE, _ASK_SIZE, _LAST_SIZE, _VOLUME = TickKind.BID_SIZE, TickKind.ASK_SIZE, TickKind.LAST_SIZE, TickKind.VOLUME
-_new = tuple.__new__
-
-
 @dataclass(frozen=True, slots=True)
 class Quote:
     """A quote as of one moment; prices in steps, 0 where the instrument has no such price."""
@@ -73,29 +65,19 @@ class Quote:
     close: int
 
 
-class Quotes:
+class Quotes(QuoteState):
     """A quote and how events change it; where events come from is for subclasses.
 
     Invariants: 1 <= bid < ask; sizes > 0; low <= last <= high; volume never decreases within a session.
     """
 
     def __init__(self, instrument: Instrument) -> None:
+        self._zero = Decimal(0)
+        super().__init__(TickChange, tuple(TickKind), self._zero)
         self.instrument = instrument
         self._has_trades = instrument.secType != "CASH"
         self._has_quotes = instrument.secType != "IND"
-        self._zero = Decimal(0)
         self._unit = instrument.quote_unit
-        self._sizes: dict[int, Decimal] = {0: self._zero}
-        self._bid, self._spread = 1, 1
-        self._last = 0
-        self._bid_units = self._ask_units = 1
-        self._last_units = self._volume_units = 0
-        self._liquid_ns = 0  # the first trade from then on is the open
-        self._opened = False
-        self.open = self.high = self.low = self.close = 1
-        self._events: list[Event] = []
-        self._index = 0
-        self.next_ns = 0
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -164,96 +146,13 @@ class Quotes:
 
     # -- moving ------------------------------------------------------------------------------------------------------
 
-    def step(self, now_ns: int) -> list[TickChange]:
-        """Return every change up to and including `now_ns`, in time order.
-
-        How a span is cut into calls makes no difference: one long step gives what many short ones give.
-        """
-        changes: list[TickChange] = []
-        apply = self._apply
-        while self.next_ns <= now_ns:
-            coming, index = self._events, self._index
-            apply(coming[index], changes)
-            index = self._index = index + 1
-            if index < len(coming):
-                self.next_ns = coming[index][0]
-            else:
-                self._refill()
-                self.next_ns = self._events[self._index][0]
-        return changes
-
     def seek(self, now_ns: int) -> None:
         """Be as of a time without telling what happened until then."""
         raise NotImplementedError
 
     def _refill(self) -> None:
-        """Put at least one more event into `_events` and set `_index` to the first of them."""
+        """Load what happens next, with `_load_slot` or `_load_day`."""
         raise NotImplementedError
-
-    def _apply(self, event: Event, out: list[TickChange]) -> None:
-        at_ns, what, a, b, c = event
-        sizes = self._sizes
-        if what == SIZE:
-            kind = _BID_SIZE if a else _ASK_SIZE
-            if a:
-                self._bid_units = b
-            else:
-                self._ask_units = b
-            out.append(_new(TickChange, (kind, 0, sizes.get(b) or self.size(b), at_ns)))
-        elif what == TRADE:
-            self._trade(at_ns, out, a, b)
-        elif what == MOVE:
-            moved = a != self._bid
-            self._bid, self._bid_units, self._ask_units = a, b, c
-            bid_size, ask_size = sizes.get(b) or self.size(b), sizes.get(c) or self.size(c)
-            if moved:
-                out.append(_new(TickChange, (_BID, a, bid_size, at_ns)))
-                out.append(_new(TickChange, (_ASK, a + self._spread, ask_size, at_ns)))
-                if not self._has_trades:
-                    self._last = a
-                    self._extremes(at_ns, out, a)
-            else:
-                out.append(_new(TickChange, (_BID_SIZE, 0, bid_size, at_ns)))
-                out.append(_new(TickChange, (_ASK_SIZE, 0, ask_size, at_ns)))
-        elif what == DAY:
-            self._begin(at_ns, out, a, b)
-        else:
-            self._bid_units, self._ask_units = a, b
-            out.append(TickChange(_BID_SIZE, 0, self.size(a), at_ns))
-            out.append(TickChange(_ASK_SIZE, 0, self.size(b), at_ns))
-
-    def _trade(self, at_ns: int, out: list[TickChange], steps: int, units: int) -> None:
-        moved = steps != self._last
-        self._last, self._last_units = steps, units
-        self._volume_units += units
-        size = self._sizes.get(units) or self.size(units)
-        if moved or not self._has_quotes:
-            out.append(_new(TickChange, (_LAST, steps, size, at_ns)))
-        else:
-            out.append(_new(TickChange, (_LAST_SIZE, 0, size, at_ns)))
-        if self._has_quotes:
-            out.append(_new(TickChange, (_VOLUME, 0, self.size(self._volume_units), at_ns)))
-        if not self._opened and at_ns >= self._liquid_ns:
-            self._opened = True
-            self.open = steps
-            out.append(TickChange(TickKind.OPEN, steps, self._zero, at_ns))
-        if steps > self.high or steps < self.low:
-            self._extremes(at_ns, out, steps)
-
-    def _extremes(self, at_ns: int, out: list[TickChange], steps: int) -> None:
-        if steps > self.high:
-            self.high = steps
-            out.append(TickChange(TickKind.HIGH, steps, self._zero, at_ns))
-        if steps < self.low:
-            self.low = steps
-            out.append(TickChange(TickKind.LOW, steps, self._zero, at_ns))
-
-    def _begin(self, at_ns: int, out: list[TickChange], close: int, first: int) -> None:
-        self.close = close
-        self.open = self.high = self.low = self._last = first
-        self._volume_units = 0
-        self._opened = False
-        out.append(TickChange(TickKind.CLOSE, close, self._zero, at_ns))
 
 
 class QuoteProcess(Quotes):
@@ -306,9 +205,7 @@ class QuoteProcess(Quotes):
         if from_s > span.start_s:
             self._look_back(from_s)
         self._slots = path.slots(span, from_s)
-        self._events, self._index = [], 0
         self._refill()
-        self.next_ns = self._events[0][0]
         self.step(now_ns)
 
     def _look_back(self, from_s: int) -> None:
@@ -343,7 +240,7 @@ class QuoteProcess(Quotes):
             self._liquid_ns = span.liquid_start_s * NS_PER_S
             self._slots = self.path.slots(span, span.start_s)
             close, first = self._prices_of()
-            self._events, self._index = [(span.start_s * NS_PER_S, DAY, close, first, 0)], 0
+            self._load_day(span.start_s * NS_PER_S, close, first)
             return
         start_s, node = found
-        self._events, self._index = events(self._shape, node, start_s, self._spread), 0
+        self._load_slot(self._shape, node, start_s, self._spread)

@@ -1,29 +1,42 @@
 """A shorter way to the same bytes for messages without lists, presence and hooks: ticks, statuses, most small ones.
 
 A flat message is its fields one after the other, and what a field looks like follows from its value alone. So the plan
-of a row becomes one function for each field. A value that a function does not know at sight (another type, an unset
-one, one out of range) goes through the interpreters, field by field; so do all errors.
+of a row becomes a table of fields for `ibwire._flat`. A value that is not written there at sight (another type, an
+unset one, one out of range) goes through the interpreters, field by field; so do all errors.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
-from decimal import Decimal
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from ibwire._flat import FlatEncoder
 from ibwire.spec.model import ALWAYS, IF_TRUE, Kind
 from ibwire.wire import proto, text, varint
 from ibwire.wire.plan import SENTINEL, UNSET_DOUBLE, UNSET_INT, Op, OpCode, Plan, ProtoCode, ProtoOp, ProtoTable
 
 Piece = Callable[[Any], bytes]
 Encode = Callable[[Any], bytes]
-Steps = list[tuple[Callable[[Any], Any], Piece]]
+Fast = tuple[int, bytes, bool, Any]  # how FlatEncoder writes the plain case: kind, tag, whether zero is left out, unset
 
-_DOUBLE: Final = struct.Struct("<d")
+# Kinds of FlatEncoder.
+_CONSTANT, _OTHER, _INT_TEXT, _INT_PROTO, _DOUBLE_PROTO, _DECIMAL_TEXT, _DECIMAL_PROTO = range(7)
+_NOT_FAST: Final[Fast] = (_OTHER, b"", False, None)
+
+
+class Step(NamedTuple):
+    """One field: its value of a message, its bytes of a value, its attribute where it is a plain one."""
+
+    get: Callable[[Any], Any]
+    piece: Piece
+    name: str | None = None
+    fast: Fast = _NOT_FAST
+
+
+Steps = list[Step]
+
 _SMALL: Final = 1 << 14
-_TEXTS: Final = tuple(b"%d\0" % number for number in range(_SMALL))
 _COMBINATIONS: Final = 64
 _INF: Final = float("inf")
 
@@ -48,19 +61,11 @@ def encoder(plan: Plan, head: bytes) -> Encode | None:
     if steps is None:
         return None
 
-    if len(steps) == 3:  # the most frequent of all: a size
-        (get1, piece1), (get2, piece2), (get3, piece3) = steps
-        return lambda m: head + piece1(get1(m)) + piece2(get2(m)) + piece3(get3(m))
-    if len(steps) == 5:  # a price
-        (get1, piece1), (get2, piece2), (get3, piece3), (get4, piece4), (get5, piece5) = steps
-        return lambda m: b"".join(
-            (head, piece1(get1(m)), piece2(get2(m)), piece3(get3(m)), piece4(get4(m)), piece5(get5(m)))
-        )
+    return _compiled(head, steps)
 
-    def encode(message: Any) -> bytes:
-        return head + b"".join([piece(get(message)) for get, piece in steps])
 
-    return encode
+def _compiled(head: bytes, steps: Steps) -> Encode:
+    return FlatEncoder(head, [(step.fast[0], step.name, step.get, step.piece, *step.fast[1:]) for step in steps])
 
 
 # ------------------------------------------------------------------------------------------------ text
@@ -70,38 +75,29 @@ def _text_steps(plan: Plan) -> Steps | None:
     steps: Steps = []
     for op in plan.text:
         if op.code is OpCode.SKIP:
-            steps.append((_nothing, _constant(op.text.encode() + b"\0")))
+            steps.append(_constant(op.text.encode() + b"\0"))
         elif op.code is OpCode.BITS and op.bits:
-            steps.append((_getter(plan, *(reg for reg, _ in op.bits)), _mask_text(op)))
+            steps.append(Step(_getter(plan, *(reg for reg, _ in op.bits)), _mask_text(op)))
         elif op.code is OpCode.INT and plan.shape.index["@version"] == op.reg:
-            steps.append((_nothing, _constant(b"%d\0" % plan.wire_version)))
+            steps.append(_constant(b"%d\0" % plan.wire_version))
         elif op.code <= OpCode.STR and not _listed(plan, op.reg):
-            steps.append((_getter(plan, op.reg), _text_piece(op, plan.row.name)))
+            steps.append(Step(_getter(plan, op.reg), *_text_piece(op, plan.row.name, _name(plan, op.reg))))
         else:
             return None
     return steps
 
 
-def _text_piece(op: Op, name: str) -> Piece:
+def _text_piece(op: Op, name: str, attribute: str | None) -> tuple[Piece, str | None, Fast]:
     def plain(value: Any) -> bytes:
         return text.text_of(op, value, name).encode("utf-8") + b"\0"
-
-    def whole(value: Any) -> bytes:
-        if type(value) is int and 0 <= value < _SMALL:
-            return _TEXTS[value]
-        return plain(value)
 
     def number(value: Any) -> bytes:
         if type(value) is float and value not in (UNSET_DOUBLE, UNSET_INT) and -_INF < value < _INF:
             return b"%a\0" % value
         return plain(value)
 
-    def decimal(value: Any) -> bytes:
-        if type(value) is Decimal:
-            return f"{value:f}\0".encode()
-        return plain(value)
-
-    return {OpCode.INT: whole, OpCode.FLOAT: number, OpCode.DEC: decimal}.get(op.code, plain)
+    kind = {OpCode.INT: _INT_TEXT, OpCode.DEC: _DECIMAL_TEXT}.get(op.code, _OTHER)
+    return number if op.code is OpCode.FLOAT else plain, attribute, (kind, b"", False, None)
 
 
 def _mask_text(op: Op) -> Piece:
@@ -119,17 +115,18 @@ def _proto_steps(plan: Plan, table: ProtoTable) -> Steps | None:
             inner = _proto_steps(plan, op.table)
             if inner is None:
                 return None
-            steps.append((_itself, _nested(inner, number)))
+            steps.append(Step(_itself, _nested(inner, number)))
         elif op.code is ProtoCode.BITS and op.bits:
-            steps.append((_getter(plan, *(reg for reg, _ in op.bits)), _mask_proto(op, number)))
+            steps.append(Step(_getter(plan, *(reg for reg, _ in op.bits)), _mask_proto(op, number)))
         elif op.code <= ProtoCode.BOOL and not _listed(plan, op.reg):
-            steps.append((_getter(plan, op.reg), _proto_piece(op, number, plan.row.name)))
+            piece, fast = _proto_piece(op, number, plan.row.name)
+            steps.append(Step(_getter(plan, op.reg), piece, _name(plan, op.reg), fast))
         else:
             return None
     return steps
 
 
-def _proto_piece(op: ProtoOp, number: int, name: str) -> Piece:
+def _proto_piece(op: ProtoOp, number: int, name: str) -> tuple[Piece, Fast]:
     code = op.code
 
     def plain(value: Any) -> bytes:
@@ -138,28 +135,11 @@ def _proto_piece(op: ProtoOp, number: int, name: str) -> Piece:
         return bytes(out)
 
     if op.hook is not None:
-        return plain
+        return plain, _NOT_FAST
     wire_type = {ProtoCode.DOUBLE: varint.FIXED64, ProtoCode.STRING: varint.LENGTH}.get(code, varint.VARINT)
     tag = _varint(varint.tag(number, wire_type))
     falsy = op.send == IF_TRUE
-    least = 1 if falsy else 0
     unset = SENTINEL[op.kind] if op.nullable and op.send != ALWAYS and op.kind is not None else None
-
-    def whole(value: Any) -> bytes:
-        if type(value) is int and least <= value < _SMALL:
-            return tag + _VARINTS[value]
-        return plain(value)
-
-    def double(value: Any) -> bytes:
-        if type(value) is float and value != unset and (value or not falsy):
-            return tag + _DOUBLE.pack(value)
-        return plain(value)
-
-    def decimal(value: Any) -> bytes:
-        if type(value) is Decimal and value != unset and (value or not falsy):
-            raw = f"{value:f}".encode()
-            return tag + _VARINTS[len(raw)] + raw if len(raw) < _SMALL else plain(value)
-        return plain(value)
 
     def words(value: Any) -> bytes:
         if type(value) is str and value:
@@ -167,22 +147,23 @@ def _proto_piece(op: ProtoOp, number: int, name: str) -> Piece:
             return tag + _VARINTS[len(raw)] + raw if len(raw) < _SMALL else plain(value)
         return plain(value)
 
+    kind = _OTHER
     if code in (ProtoCode.INT32, ProtoCode.INT64) and op.kind in (Kind.I32, Kind.I64):
-        return whole
-    if code is ProtoCode.DOUBLE and op.kind is Kind.F64:
-        return double
-    if code is ProtoCode.STRING and op.kind is Kind.DEC:
-        return decimal
-    if code is ProtoCode.STRING and op.kind is Kind.STR:
-        return words
-    return plain
+        kind = _INT_PROTO
+    elif code is ProtoCode.DOUBLE and op.kind is Kind.F64:
+        kind = _DOUBLE_PROTO
+    elif code is ProtoCode.STRING and op.kind is Kind.DEC:
+        kind = _DECIMAL_PROTO
+    is_words = code is ProtoCode.STRING and op.kind is Kind.STR
+    return words if is_words else plain, (kind, tag, falsy, unset)
 
 
 def _nested(steps: Steps, number: int) -> Piece:
     tag = _varint(varint.tag(number, varint.LENGTH))
+    inner = _compiled(b"", steps)
 
     def piece(message: Any) -> bytes:
-        raw = b"".join([inner(get(message)) for get, inner in steps])
+        raw = inner(message)
         return tag + (_VARINTS[len(raw)] if len(raw) < _SMALL else _varint(len(raw))) + raw
 
     return piece
@@ -204,6 +185,12 @@ def _getter(plan: Plan, *regs: int) -> Callable[[Any], Any]:
         return attrgetter(*paths)
     find, names = attrgetter(parent), attrgetter(*(path[len(parent) + 1 :] for path in paths))
     return lambda message: names(find(message))
+
+
+def _name(plan: Plan, reg: int) -> str | None:
+    """The attribute of a register that lies in the message itself."""
+    path = plan.shape.regs[reg].path
+    return None if "." in path else path
 
 
 def _listed(plan: Plan, reg: int) -> bool:
@@ -245,9 +232,5 @@ def _itself(message: Any) -> Any:
     return message
 
 
-def _nothing(message: Any) -> None:
-    return None
-
-
-def _constant(raw: bytes) -> Piece:
-    return lambda value: raw
+def _constant(raw: bytes) -> Step:
+    return Step(_itself, lambda value: raw, None, (_CONSTANT, raw, False, None))

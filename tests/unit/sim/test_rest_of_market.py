@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ibwire._quotes import slot_events
 from ibwire.sim import hours, pricing, times, zones
 from ibwire.sim.path import Node, halves, mix
-from ibwire.sim.slots import TRADE, events, shape_of
+from ibwire.sim.slots import shape_of
 from ibwire.types import incoming as i
 from ibwire.types import outgoing as o
 from ibwire.types.structs import Contract, ScannerSubscription
@@ -90,8 +91,8 @@ def test_a_slots_trades_make_its_bar(key: int, prices: list[int], rate: int) -> 
     low, *middle, high = sorted(prices)
     shape = shape_of(mix(key), rate, True, True)
     node = Node(middle[0], high, low, middle[1], shape.groups + key % 1000)
-    found = events(shape, node, 1_772_461_800, 3)
-    trades = [event for event in found if event[1] == TRADE]
+    found = slot_events(shape, node, 1_772_461_800, 3)
+    trades = [event for event in found if event[1] == 2]  # the others move quotes
     assert sum(event[3] for event in trades) == node.units and all(event[3] > 0 for event in trades)
     assert (max(event[2] for event in trades), min(event[2] for event in trades)) == (high + 3, low)
     when = [event[0] for event in found]

@@ -221,6 +221,7 @@ def test_a_market_from_a_file_that_has_ended_goes_on_standing_still() -> None:
 
 
 def test_half_a_handshake_keeps_nobody_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_GREETING_NS", 3600 * 10**9)
     with RawClient(server, clientId=90) as first:
         first.next()
         strangers = [socket.create_connection((server.host, server.port), PATIENCE_S) for _ in range(MAX_CLIENTS - 1)]
