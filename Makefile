@@ -14,6 +14,8 @@ PY := .venv/bin/python
 BOOTSTRAP = @python=$$(sh tools/find_python.sh) && exec "$$python" tools/bootstrap.py
 DEMO = ibwire demo --seconds $(SECONDS) --seed $(SEED)
 SANITIZED := build/sanitize
+TSAN_TESTS := $(addprefix tests/stress/test_,lookers.py reader.py rings.py tables.py) tests/unit/ring/test_tables.py \
+	$(addprefix tests/unit/io/test_,compiled_reader.py link.py life.py journal.py)
 # A target whose script a later change brings says so, instead of passing.
 script = @test -f $(1) || { echo "$(1) is not there yet: nothing to run" >&2; exit 2; }
 
@@ -77,13 +79,14 @@ fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSa
 		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc PYTHONPATH=$(SANITIZED)/lib \
 		$(PY) tools/fuzz.py --minutes $(MINUTES) $(ARGS)
 
-tsan:  ## the stress tests of rings and tables, built with ThreadSanitizer
+tsan:  ## rings, tables, reader, journal: stress and unit tests, built with ThreadSanitizer
 	$(BOOTSTRAP) --extras test
 	rm -rf $(SANITIZED)-thread
 	IBWIRE_SANITIZE=thread $(PY) setup.py --quiet build --build-base $(SANITIZED)-thread --build-lib $(SANITIZED)-thread/lib
-	LD_PRELOAD="$$($${CC:-cc} -print-file-name=libtsan.so)" IBWIRE_STRESS_RECORDS=100000 \
-		TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan.supp exitcode=66 report_thread_leaks=0" \
-		PYTHONPATH=$(SANITIZED)-thread/lib:. $(PY) -P -m pytest -o pythonpath= -p no:cacheprovider tests/stress $(ARGS)
+	LD_PRELOAD="$$($${CC:-cc} -print-file-name=libtsan.so)" IBWIRE_STRESS_RECORDS=300000 IBWIRE_STRESS_ROUNDS=3 \
+		IBWIRE_STRESS_KILLS=2 TSAN_OPTIONS="exitcode=66 report_thread_leaks=0 history_size=7" \
+		PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/$(SANITIZED)-thread/lib:$(CURDIR)" \
+		$(PY) -m pytest -o pythonpath= -p no:cacheprovider $(TSAN_TESTS) $(ARGS)
 
 soak:  ## long runs: no loss, flat memory
 	$(call script,tools/soak.py)

@@ -14,12 +14,15 @@ static inline uint64_t ibw_load_seq(const uint64_t *p) { return __atomic_load_n(
 static inline void ibw_store_release(uint64_t *p, uint64_t v) { IBW_STORE_RELEASE(p, v); }
 static inline void ibw_store_relaxed(uint64_t *p, uint64_t v) { IBW_STORE_RELAXED(p, v); }
 static inline void ibw_store_seq(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
+/* A number that one thread counts and any may read. */
+static inline void ibw_count(uint64_t *p, uint64_t n) { IBW_STORE_RELAXED(p, *p + n); }
 static inline uint32_t ibw_load32_acquire(const uint32_t *p) { return IBW_LOAD_ACQUIRE(p); }
 static inline uint32_t ibw_load32_relaxed(const uint32_t *p) { return IBW_LOAD_RELAXED(p); }
 static inline void ibw_store32_seq(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
 static inline uint32_t ibw_add32_seq(uint32_t *p, uint32_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
 static inline uint32_t ibw_swap32_seq(uint32_t *p, uint32_t v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
 static inline uint64_t ibw_add_seq(uint64_t *p, uint64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST); }
+static inline void ibw_add_relaxed(uint64_t *p, uint64_t v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 static inline uint64_t ibw_swap_acquire(uint64_t *p, uint64_t v) { return __atomic_exchange_n(p, v, __ATOMIC_ACQUIRE); }
 static inline int ibw_replace_release(uint64_t *p, uint64_t old, uint64_t v) {
     return __atomic_compare_exchange_n(p, &old, v, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);

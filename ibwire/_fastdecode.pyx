@@ -25,6 +25,8 @@ from ibwire._ring cimport (
     EveryRing,
     LogRing,
     MarketRing,
+    ibw_count,
+    ibw_load_relaxed,
     ibw_store_relaxed,
     region_publish,
     ring_claim,
@@ -386,8 +388,10 @@ cdef class StreamDecoder(Decoder):
     def stats(self):
         """Counts so far: messages, bytes, bad_frames, unknown, extra, market, orders."""
         cdef Counters *c = self.counts
-        return {"messages": self.seq, "bytes": c.bytes, "bad_frames": c.bad_frames, "unknown": c.unknown, "extra": c.extra,
-                "market": c.market, "orders": c.orders}
+        return {"messages": ibw_load_relaxed(&c.messages), "bytes": ibw_load_relaxed(&c.bytes),
+                "bad_frames": ibw_load_relaxed(&c.bad_frames), "unknown": ibw_load_relaxed(&c.unknown),
+                "extra": ibw_load_relaxed(&c.extra), "market": ibw_load_relaxed(&c.market),
+                "orders": ibw_load_relaxed(&c.orders)}
 
     @property
     def pending_bytes(self):
@@ -455,7 +459,7 @@ cdef class StreamDecoder(Decoder):
         # Frames that end up to `safe` are decoded where they are: PAD bytes behind them may be loaded.
         self.cut(data, n, n if padded else n - PAD if n > PAD else 0, recv_ns)
         ibw_store_relaxed(&self.counts.messages, self.seq)
-        ibw_store_relaxed(&self.counts.receives, self.counts.receives + 1)
+        ibw_count(&self.counts.receives, 1)
 
     cdef void publish(self) noexcept nogil:
         # The watermark and one wake, after all records.
@@ -466,7 +470,7 @@ cdef class StreamDecoder(Decoder):
     cdef void cut(self, const uint8_t *data, size_t n, size_t safe, int64_t recv_ns) noexcept nogil:
         cdef size_t at = 0, want, take
         cdef uint64_t length
-        self.counts.bytes += n
+        ibw_count(&self.counts.bytes, n)
         while self.pending_len and at < n:
             # Complete the frame that was cut: first its length, then the rest of it, then go on in place.
             want = 4
@@ -572,16 +576,16 @@ cdef class StreamDecoder(Decoder):
             if wire_id < 200:
                 plan = &self.plans[wire_id]
         if wire_id < 456:
-            self.counts.kinds[wire_id] += 1
+            ibw_count(&self.counts.kinds[wire_id], 1)
         if plan is NULL or plan.route == 0:
-            self.counts.unknown += 1
+            ibw_count(&self.counts.unknown, 1)
             self.raw(self.control, payload, n, recv_ns, wire_id, 0, 0)
             return
         if plan.route == 3:
             self.raw(self.control, payload, n, recv_ns, wire_id, plan - self.plans, 0)
             return
         if plan.route == 4:
-            self.counts.market += 1
+            ibw_count(&self.counts.market, 1)
             self.raw(self.orders, payload, n, recv_ns, wire_id, plan - self.plans, 0)
             return
         c.p = body
@@ -624,12 +628,12 @@ cdef class StreamDecoder(Decoder):
             elif (<int32_t *>(c.rec + check.dst))[0] == INT32_MIN:
                 c.flags |= REC_UNSET
         if c.flags & REC_EXTRA:
-            self.counts.extra += 1
+            ibw_count(&self.counts.extra, 1)
         (<uint64_t *>c.rec)[0] = self.seq
         (<int64_t *>(c.rec + 8))[0] = recv_ns
         (<uint16_t *>(c.rec + 18))[0] = <uint16_t>c.flags
         if plan.route == 1:
-            self.counts.market += 1
+            ibw_count(&self.counts.market, 1)
             if plan.parts == 1:
                 ring_publish(self.market, 1)
             else:
@@ -637,7 +641,7 @@ cdef class StreamDecoder(Decoder):
             if c.flags & (REC_LONG_TEXT | REC_LONG_NUMBER):
                 self.raw(self.control, payload, n, recv_ns, wire_id, plan - self.plans, c.flags)
         else:
-            self.counts.orders += 1
+            ibw_count(&self.counts.orders, 1)
             (<uint32_t *>(c.rec + 24))[0] = <uint32_t>n
             (<uint32_t *>(c.rec + 28))[0] = <uint32_t>(body - payload)
             self.check(self.orders.put(c.rec, plan.size, payload, <uint32_t>n))
@@ -686,7 +690,7 @@ cdef class StreamDecoder(Decoder):
     cdef void bad(self, const uint8_t *payload, size_t n, int64_t recv_ns, uint64_t wire_id, Plan *plan) noexcept nogil:
         # Reported, and the stream goes on; one that bears an order reaches the order ring too.
         cdef int64_t kind = plan - self.plans if plan is not NULL else 0
-        self.counts.bad_frames += 1
+        ibw_count(&self.counts.bad_frames, 1)
         self.raw(self.control, payload, n, recv_ns, wire_id, kind, REC_UNDECODABLE)
         if plan is not NULL and plan.route == 2:
             self.raw(self.orders, payload, n, recv_ns, wire_id, kind, REC_UNDECODABLE)

@@ -552,7 +552,7 @@ IBW_INLINE size_t ibw_fused_run(const int raw_ids, ibw_program *const *plans, co
         p = end;
         if (IBW_RARE(flags)) break;
     }
-    *market_out += seq - *seq_out;
+    __atomic_store_n(market_out, *market_out + (seq - *seq_out), __ATOMIC_RELAXED);
     *seq_out = seq;
     return (size_t)(p - data);
 }

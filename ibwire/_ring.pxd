@@ -29,6 +29,8 @@ cdef extern from "_atomics.h" nogil:
     void ibw_copy_words(uint64_t *to, const uint64_t *src, uint64_t words)
     void ibw_copy_overwritten(uint64_t *to, const uint64_t *src, uint64_t words)
     void ibw_put_words(uint64_t *to, const uint64_t *src, uint64_t words)
+    void ibw_count(uint64_t *p, uint64_t n)
+    void ibw_add_relaxed(uint64_t *p, uint64_t v)
     uint64_t ibw_swap_acquire(uint64_t *p, uint64_t v)
     bint ibw_replace_release(uint64_t *p, uint64_t old, uint64_t v)
     void ibw_store32_release(uint32_t *p, uint32_t v)

@@ -113,17 +113,31 @@ cdef class StepBoth(Stepper):
 cdef class StepCount(Stepper):
     """Counts how often it was called, for tests: ``steps``, ``idles``, and the last ``head`` and ``seq``."""
 
-    cdef readonly uint64_t steps
-    cdef readonly uint64_t idles
-    cdef readonly uint64_t head
-    cdef readonly uint64_t seq
+    cdef uint64_t[4] seen      # written by the producer
 
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
-        self.steps += 1
-        self.head, self.seq = head, seq
+        ibw_store_relaxed(&self.seen[2], head)
+        ibw_store_relaxed(&self.seen[3], seq)
+        ibw_store_relaxed(&self.seen[0], self.seen[0] + 1)
 
     cdef void idle(self, int64_t now_ns) noexcept nogil:
-        self.idles += 1
+        ibw_store_relaxed(&self.seen[1], self.seen[1] + 1)
+
+    @property
+    def steps(self):
+        return ibw_load_relaxed(&self.seen[0])
+
+    @property
+    def idles(self):
+        return ibw_load_relaxed(&self.seen[1])
+
+    @property
+    def head(self):
+        return ibw_load_relaxed(&self.seen[2])
+
+    @property
+    def seq(self):
+        return ibw_load_relaxed(&self.seen[3])
 
 
 # ------------------------------------------------------------------------------------------------------ region
@@ -306,7 +320,7 @@ cdef class Region:
             if self.fds[i].fd < 0:
                 ibw_store32_seq(&self.fds[i].signalled, 0)
                 self.fds[i].read_fd = fd if read_fd < 0 else read_fd
-                self.fds[i].fd = fd
+                ibw_store32_relaxed(<uint32_t *>&self.fds[i].fd, <uint32_t>fd)
                 if <uint32_t>i >= self.fds_used:
                     ibw_store32_seq(&self.fds_used, i + 1)
                 return i
@@ -329,7 +343,7 @@ cdef class Region:
 
     def remove_fd(self, int slot):
         """Forget the eventfd; the caller closes it afterwards, when no producer runs or after its next publication."""
-        self.fds[slot].fd = -1
+        ibw_store32_relaxed(<uint32_t *>&self.fds[slot].fd, <uint32_t>-1)
 
 
 cdef uint8_t *address_of(memory, uint64_t need, bint writable) except NULL:
@@ -374,7 +388,7 @@ cdef void wake(Region region, Sleepers *sleepers) noexcept nogil:
     # was killed in its sleep has left a mark that costs one call, not one with each publication.
     if ibw_load32_relaxed(&sleepers.asleep) and ibw_swap32_seq(&sleepers.asleep, 0):
         ibw_add32_seq(&sleepers.wake_seq, 1)
-        ibw_store_relaxed(&region.counts.wakes, region.counts.wakes + 1)
+        ibw_add_relaxed(&region.counts.wakes, 1)  # several may ring
         ibw_futex_wake_all(&sleepers.wake_seq)
 
 
@@ -385,6 +399,7 @@ cdef void region_ring(Region region) noexcept nogil:
 
 cdef void tell(Region region, bint entries) noexcept nogil:
     cdef uint32_t i
+    cdef int fd
     cdef uint64_t one = 1
     # The counts are out before the marks are looked at; who sleeps marks itself before it looks at its count.
     if entries:
@@ -394,10 +409,11 @@ cdef void tell(Region region, bint entries) noexcept nogil:
     wake(region, &region.waits.rings)
     if entries:
         wake(region, &region.waits.entries)
-    for i in range(region.fds_used):
-        if region.fds[i].fd >= 0 and not ibw_load32_relaxed(&region.fds[i].signalled):
+    for i in range(ibw_load32_acquire(&region.fds_used)):  # its fields are there before it is counted
+        fd = <int>ibw_load32_relaxed(<uint32_t *>&region.fds[i].fd)
+        if fd >= 0 and not ibw_load32_relaxed(&region.fds[i].signalled):
             if not ibw_swap32_seq(&region.fds[i].signalled, 1):  # of several ringers one writes
-                write(region.fds[i].fd, &one, 8)
+                write(fd, &one, 8)
 
 
 cdef bint region_wait(Region region, uint64_t seen, int64_t ns) noexcept nogil:

@@ -264,7 +264,7 @@ cdef class Place(Reading):
         self.log = log
         self.generation = _forks
         self.slot = &log.slots[i]
-        self.slot.read = 0
+        ibw_store_release(&self.slot.read, 0)
         ibw_store_seq(&self.slot.reading, ANY)  # nothing that is linked from now on goes
         ibw_store_seq(&self.slot.taken, 1)
         self.segment = <Segment *>ibw_load_seq(<uint64_t *>&log.first if from_start else <uint64_t *>&log.last)

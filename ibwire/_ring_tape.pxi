@@ -44,7 +44,7 @@ cdef class Tape:
             head = copy
             n = 0
             whole = (TAPE_ENTRY + <uint64_t>nhead + 7) & ~<uint64_t>7
-            ibw_store_relaxed(&counts.tape_omitted, counts.tape_omitted + 1)
+            ibw_count(&counts.tape_omitted, 1)
         (<uint32_t *>start)[0] = <uint32_t>whole
         (<uint16_t *>(start + 4))[0] = <uint16_t>nhead
         (<uint16_t *>(start + 6))[0] = origin

@@ -32,12 +32,12 @@ from ibwire._ring cimport (
     TableBlock,
     TableCommand,
     data_of,
+    ibw_count,
     ibw_load32_acquire,
     ibw_load_acquire,
     ibw_load_relaxed,
     ibw_put_words,
     ibw_replace_release,
-    ibw_store_relaxed,
     row_begin,
     row_end,
 )
@@ -191,7 +191,7 @@ cdef class Tracker(Machine):
         if entry.recv_ns > self.latest_ns:
             self.latest_ns = entry.recv_ns
         if entry.flags & UNDECODABLE or nhead < sizeof(Entry):
-            ibw_store_relaxed(&self.counts.orders_undecodable, self.counts.orders_undecodable + 1)
+            ibw_count(&self.counts.orders_undecodable, 1)
             self.unread_seq = entry.seq
             self.on_undecodable(0, False, entry.recv_ns)
             return

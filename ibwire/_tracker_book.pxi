@@ -375,7 +375,7 @@ cdef class Book:
                 order = self.hold(client, 0)
                 if order is not NULL:
                     self.put_name(BY_MARKS, marks[0], marks[1], order.index)
-                ibw_store_relaxed(&self.counts.orders_unkeyed, self.counts.orders_unkeyed + 1)
+                ibw_count(&self.counts.orders_unkeyed, 1)
         if order is NULL:
             return NULL
         if order_id:

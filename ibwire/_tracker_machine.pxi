@@ -595,7 +595,7 @@ cdef class Machine(Book):
             memcpy(fill.currency, payload + entry.text.offset, fill.currency_len)
             fill.is_inexact |= rc == 0
         if fill.owner < 0:
-            ibw_store_relaxed(&self.counts.orders_unkeyed, self.counts.orders_unkeyed + 1)
+            ibw_count(&self.counts.orders_unkeyed, 1)
             return NULL
         order = self.itself(fill.owner)
         if order.is_gone:

@@ -35,15 +35,13 @@ class Stream:
     def __init__(self, seed: int, **how: Any) -> None:
         codec = Codec(225, Role.GATEWAY)
         self.rng = random.Random(seed)
-        self.data = b"".join(
-            frame(codec.encode(m.Error(id=n, errorCode=200, errorMsg=str(n)) if n % 1000 == 999 else self.tick(n)))
-            for n in range(FRAMES)
-        )
+        self.data = b"".join(frame(codec.encode(self.message(n))) for n in range(FRAMES))
         self.rounds = max(1, RECORDS // FRAMES)
         self.total = self.rounds * FRAMES
-        self.market = impl.MarketRing(1 << 14)
-        self.orders, self.control = impl.LogRing(), impl.LogRing()
-        self.every = impl.EveryRing(self.market, 1 << 30)
+        self.market: Any = impl.MarketRing(1 << 14)
+        self.orders: Any = impl.LogRing()
+        self.control: Any = impl.LogRing()
+        self.every: Any = impl.EveryRing(self.market, 1 << 30)
         decoder: Any = impl.StreamDecoder(225, self.market, self.orders, self.control, every=self.every)
         self.decoder = decoder
         self.bell = RegionBell(self.decoder.region)
@@ -51,6 +49,9 @@ class Stream:
         self.endings: list[Ending] = []
         self.reader = make_reader(self.ours, self.decoder, self.bell, self.endings.append, how=Receiving(**how))
         self.failures: list[str] = []
+
+    def message(self, n: int) -> Any:
+        return m.Error(id=n, errorCode=200, errorMsg=str(n)) if n % 1000 == 999 else self.tick(n)
 
     @staticmethod
     def tick(n: int) -> m.TickSize:
