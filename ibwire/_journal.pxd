@@ -14,6 +14,7 @@ cdef enum:
 cdef class Appender:
     # Everything below is written by whoever holds the mutex.
     cdef pthread_mutex_t mutex
+    cdef pthread_mutex_t syncing   # taken before the other one
     cdef bint has_mutex
     cdef int pid
     cdef bytes directory
@@ -47,6 +48,8 @@ cdef class Appender:
     cdef uint64_t append(self, int kind, int flags, int64_t ns, const uint8_t *a, size_t na, const uint8_t *b, size_t nb,
                          uint64_t reserve) noexcept nogil
     cdef int make_next(self) noexcept nogil
+    cdef void set_spare(self, uint8_t *base) noexcept nogil
+    cdef void set_error(self, int error) noexcept nogil
     cdef int turn(self) noexcept nogil
     cdef void write_head(self) noexcept nogil
     cdef uint64_t write(self, int kind, int flags, int64_t ns, const uint8_t *a, size_t na, const uint8_t *b,

@@ -15,8 +15,8 @@ from libc.string cimport memcpy, memset
 
 import os
 
-from ibwire._ring cimport data_of, entry_bytes, entry_payload, entry_payload_bytes, ibw_now_ns, ibw_store_release, \
-    ibw_wall_ns
+from ibwire._ring cimport data_of, entry_bytes, entry_payload, entry_payload_bytes, ibw_count, ibw_load32_relaxed, \
+    ibw_load_relaxed, ibw_now_ns, ibw_store32_relaxed, ibw_store_relaxed, ibw_store_release, ibw_wall_ns
 from ibwire._ring cimport LogCursor, LogRing, Region, Stepper
 
 cdef extern from "_journal.h" nogil:
@@ -100,7 +100,7 @@ cdef class Appender:
         self.pid = os.getpid()
         self.preamble = b""
         self.next_seq = 1
-        if pthread_mutex_init(&self.mutex, NULL):
+        if pthread_mutex_init(&self.mutex, NULL) or pthread_mutex_init(&self.syncing, NULL):
             raise MemoryError()
         self.has_mutex = True
 
@@ -109,6 +109,7 @@ cdef class Appender:
         free(self.opening)
         if self.has_mutex:
             pthread_mutex_destroy(&self.mutex)
+            pthread_mutex_destroy(&self.syncing)
 
     cdef bytes path_of(self, uint64_t number):
         return self.directory + b"/%08d.ibj" % number
@@ -116,42 +117,42 @@ cdef class Appender:
     @property
     def last_seq(self):
         """Sequence number of the newest entry."""
-        return self.next_seq - 1
+        return ibw_load_relaxed(&self.next_seq) - 1
 
     @property
     def segment(self):
         """Number of the segment that is written."""
-        return self.number
+        return ibw_load_relaxed(&self.number)
 
     @property
     def used_bytes(self):
         """Bytes of that segment that are taken."""
-        return self.at
+        return ibw_load_relaxed(&self.at)
 
     @property
     def has_spare(self):
         """True when the next segment lies ready."""
-        return self.spare is not NULL
+        return ibw_load_relaxed(<uint64_t *>&self.spare) != 0
 
     @property
     def wants_spare(self):
         """True when half of the segment is taken and the next one does not lie ready."""
-        return self.spare is NULL and self.at > self.capacity // 2
+        return not self.has_spare and ibw_load_relaxed(&self.at) > self.capacity // 2
 
     @property
     def missed(self):
         """Entries that found no room, since the journal was opened."""
-        return self.lost_in_all
+        return ibw_load_relaxed(&self.lost_in_all)
 
     @property
     def failure(self):
         """Number of the error that the last attempt at a new segment met, 0 after a good one."""
-        return self.error
+        return <int>ibw_load32_relaxed(<uint32_t *>&self.error)
 
     @property
     def is_synced(self):
         """True when nothing was appended since the last :meth:`sync`."""
-        return self.synced == self.next_seq
+        return ibw_load_relaxed(&self.synced) == ibw_load_relaxed(&self.next_seq)
 
     def start(self, uint64_t number, uint64_t first_seq):
         """Begin with a new segment. Once, before anything is appended."""
@@ -195,8 +196,10 @@ cdef class Appender:
 
     def set_high_water(self, int64_t order_id):
         """The highest order id that was used; it stands in the head of each new segment."""
+        pthread_mutex_lock(&self.mutex)
         if order_id > self.high:
             self.high = order_id
+        pthread_mutex_unlock(&self.mutex)
 
     def put(self, int kind, int64_t ns, bytes a not None, bytes b not None=b"", uint64_t reserve=0, bint counts=True):
         """Append one entry of two parts. Any thread.
@@ -220,7 +223,7 @@ cdef class Appender:
             seq = self.append(kind, 0, ns, pa, na, pb, nb, reserve)
             if not seq and counts:
                 self.lost += 1
-                self.lost_in_all += 1
+                ibw_count(&self.lost_in_all, 1)
             pthread_mutex_unlock(&self.mutex)
         return seq
 
@@ -228,10 +231,16 @@ cdef class Appender:
         """Make the next segment now, so that nobody waits for it later. Raises OSError when it cannot be had."""
         cdef int error = 0, fd = -1
         cdef uint8_t *base = NULL
+        cdef uint64_t number = 0
         cdef char[4096] path
         cdef bytes aside = self.directory + b"/next.tmp"
         cdef const char *made = PyBytes_AS_STRING(aside)
-        if self.spare is not NULL or self.base is NULL:
+        cdef bint wanted
+        with nogil:
+            pthread_mutex_lock(&self.mutex)
+            wanted = self.spare is NULL and self.base is not NULL
+            pthread_mutex_unlock(&self.mutex)
+        if not wanted:
             return
         with nogil:
             # Under a name of its own and without the mutex: whoever appends meanwhile is not kept waiting.
@@ -240,21 +249,25 @@ cdef class Appender:
             if not error:
                 ibw_segment_warm(base, self.capacity)
             pthread_mutex_lock(&self.mutex)
-            self.error = error
+            self.set_error(error)
             self.tried_ns = ibw_now_ns()
+            number = self.number + 1
             if not error and self.spare is NULL and self.base is not NULL:
-                snprintf(path, PATH_BYTES, "%s/%08llu.ibj", self.place, <unsigned long long>(self.number + 1))
+                snprintf(path, PATH_BYTES, "%s/%08llu.ibj", self.place, <unsigned long long>number)
                 if rename(made, path):
-                    error = self.error = errno
+                    error = errno
+                    self.set_error(error)
                 else:
-                    self.spare, self.spare_fd, base = base, fd, NULL
+                    self.spare_fd = fd
+                    self.set_spare(base)
+                    base = NULL
             pthread_mutex_unlock(&self.mutex)
             if base is not NULL:
                 munmap(base, self.capacity)
                 close(fd)
                 unlink(made)
         if error:
-            raise OSError(error, os.strerror(error), os.fsdecode(self.path_of(self.number + 1)))
+            raise OSError(error, os.strerror(error), os.fsdecode(self.path_of(number)))
 
     def sync(self):
         """Have everything appended so far on the disk. Any thread; others append meanwhile. Raises OSError."""
@@ -262,6 +275,8 @@ cdef class Appender:
         cdef int count = 0, i, error = 0
         cdef uint64_t mark
         with nogil:
+            # One at a time: what another is about to have on the disk is not there yet.
+            pthread_mutex_lock(&self.syncing)
             pthread_mutex_lock(&self.mutex)
             mark = self.next_seq
             if self.synced != mark and self.base is not NULL:
@@ -279,10 +294,11 @@ cdef class Appender:
                 if ibw_sync_file(fds[i]):
                     error = errno
                 close(fds[i])
+            if count and not error:
+                ibw_store_relaxed(&self.synced, mark)
+            pthread_mutex_unlock(&self.syncing)
         if error:
             raise OSError(error, os.strerror(error), os.fsdecode(self.directory))
-        if count:
-            self.synced = mark
 
     def drop(self):
         """Let go of the files. Nothing is appended after it."""
@@ -295,7 +311,7 @@ cdef class Appender:
             close(self.fd)
         if self.spare is not NULL:
             munmap(self.spare, self.capacity)
-            self.spare = NULL
+            self.set_spare(NULL)
             close(self.spare_fd)
             if os.getpid() == self.pid:  # the files of a process that forked are not this one's to remove
                 try:
@@ -361,8 +377,8 @@ cdef class Appender:
         crc = ~ibw_crc_more(crc, to + 8, length - 8)
         # Last: whoever sees the length sees a whole entry, also when this process dies here.
         ibw_store_release(<uint64_t *>to, (<uint64_t>length << 32) | crc)
-        self.at += ENTRY_HEAD_BYTES + padded(na + nb)
-        self.next_seq += 1
+        ibw_count(&self.at, ENTRY_HEAD_BYTES + padded(na + nb))
+        ibw_count(&self.next_seq, 1)
         return self.next_seq - 1
 
     cdef int make_next(self) noexcept nogil:
@@ -370,8 +386,19 @@ cdef class Appender:
         cdef char[4096] path
         snprintf(path, PATH_BYTES, "%s/%08llu.ibj", self.place, <unsigned long long>(self.number + 1))
         self.tried_ns = ibw_now_ns()
-        self.error = ibw_segment_make(path, self.capacity, &self.spare_fd, &self.spare)
-        return self.error
+        cdef uint8_t *base = NULL
+        cdef int error = ibw_segment_make(path, self.capacity, &self.spare_fd, &base)
+        self.set_error(error)
+        if not error:
+            self.set_spare(base)
+        return error
+
+    # Written under the mutex, read without it.
+    cdef void set_spare(self, uint8_t *base) noexcept nogil:
+        ibw_store_relaxed(<uint64_t *>&self.spare, <uint64_t>base)
+
+    cdef void set_error(self, int error) noexcept nogil:
+        ibw_store32_relaxed(<uint32_t *>&self.error, <uint32_t>error)
 
     cdef int turn(self) noexcept nogil:
         # Go on in the next segment. 0 or an errno.
@@ -393,8 +420,9 @@ cdef class Appender:
                 self.retired[self.retired_count] = self.fd
                 self.retired_count += 1
         self.base, self.fd = self.spare, self.spare_fd
-        self.spare, self.spare_fd = NULL, -1
-        self.number += 1
+        self.set_spare(NULL)
+        self.spare_fd = -1
+        ibw_count(&self.number, 1)
         self.write_head()
         if self.opening_bytes:
             self.write(KIND_SESSION, FLAG_CARRIED, ibw_now_ns(), self.opening, self.opening_bytes, NULL, 0)
@@ -412,7 +440,7 @@ cdef class Appender:
         cdef uint32_t crc = ibw_crc_more(<uint32_t>0xFFFFFFFF, self.template, 8)
         (<uint32_t *>(to + CRC_AT))[0] = ~ibw_crc_more(crc, to + 8, CRC_AT - 8)
         ibw_store_release(<uint64_t *>to, (<const uint64_t *>self.template)[0])
-        self.at = HEAD_BYTES
+        ibw_store_relaxed(&self.at, HEAD_BYTES)
 
 
 @cython.final
