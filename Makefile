@@ -69,6 +69,7 @@ bench-full:  ## every figure, long; results kept in benchmarks/results and .benc
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.compat_report --runs 15 --peer-flood-runs 7
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.flow_report --runs 7 --json benchmarks/results/figures.json
 	$(PY) -m benchmarks.journal 1000000
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.tracker --runs 7 --json benchmarks/results/tracker.json
 
 fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call script,tools/fuzz.py)

@@ -1,6 +1,6 @@
 """What the compiled order machine costs, in one run beside what it is held against.
 
-    python -m benchmarks.tracker [--count N] [--runs N] [--probes N]
+    python -m benchmarks.tracker [--count N] [--runs N] [--probes N] [--json FILE]
 
 `rate`: order entries a second, M5 in memory -> decode -> order ring -> machine -> table, beside ib_async's decoder with
 its full wrapper. `latency`: one receive in memory (one message of M5) decoded and stepped, beside decoded alone.
@@ -20,10 +20,12 @@ import threading
 import time
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from statistics import median
 
-from benchmarks import mixes, wire
+from benchmarks import mixes, results, wire
 from benchmarks.compat_peer import Side
+from benchmarks.results import NS, RATE, Figure
 from benchmarks.turns import interleaved
 from ibwire.io import shm
 from ibwire.ring import impl
@@ -154,6 +156,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40_000, help="messages of M5")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--probes", type=int, default=2_000)
+    parser.add_argument("--json", type=Path, help="write this file, and the table beside it as .md")
     parser.add_argument("--probe", help=argparse.SUPPRESS)
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -175,25 +178,32 @@ def main() -> None:
             {"tracked": partial(rate, True, data, args.count), "decoded": partial(rate, False, data, args.count),
              "ib_async": theirs},
         )  # fmt: skip
-    middle = {name: median(found) for name, found in rates.items()}
-    step_ns = 1e9 / middle["tracked"] - 1e9 / middle["decoded"]
-    print(f"rate: {middle['tracked']:,.0f}/s tracked, {middle['decoded']:,.0f}/s decoded alone, ib_async "
-          f"{middle['ib_async']:,.0f}/s: {middle['tracked'] / middle['ib_async']:.0f} times; the step alone "
-          f"{step_ns:.0f} ns an entry, {1e9 / step_ns / middle['ib_async']:.0f} times")  # fmt: skip
     single = interleaved(
         args.runs, {"stepped": partial(one_by_one, True, frames), "decoded": partial(one_by_one, False, frames)}
     )
-    ns = {name: median(found) for name, found in single.items()}
-    print(f"latency: {ns['stepped']:.0f} ns stepped, {ns['decoded']:.0f} ns decoded alone: "
-          f"{ns['stepped'] / ns['decoded']:.2f} times")  # fmt: skip
     seen = interleaved(
         args.runs, {"alone": partial(to_table, False, args.probes), "spinning": partial(to_table, True, args.probes)},
         warm_up=False,
     )  # fmt: skip
-    at = {name: [median(column) for column in zip(*found, strict=True)] for name, found in seen.items()}
-    print(f"socket to table: p50 {at['alone'][0] / 1e3:.1f} us, p99 {at['alone'][1] / 1e3:.1f} us alone; p50 "
-          f"{at['spinning'][0] / 1e3:.1f} us, p99 {at['spinning'][1] / 1e3:.1f} us beside a spinning thread: p99 "
-          f"{at['spinning'][1] / at['alone'][1]:.2f} times")  # fmt: skip
+    p50, p99 = ({name: [one[at] for one in found] for name, found in seen.items()} for at in (0, 1))
+    of = partial(Figure, "tracker")
+    table = "to the table, beside a thread that spins in Python"
+    figures = [
+        of("order entries, decoded and tracked (M5)", DIALECT, RATE, rates["tracked"], "ib_async, full wrapper",
+           rates["ib_async"], 100.0),
+        of("order entries, decoded and tracked (M5)", DIALECT, RATE, rates["tracked"], "decoded alone",
+           rates["decoded"]),
+        of("one message, decoded and stepped, p50", DIALECT, NS, single["stepped"], "decoded alone", single["decoded"],
+           3.0),
+        of(f"bytes at the socket {table}, p50", DIALECT, NS, p50["spinning"], "without it", p50["alone"]),
+        of(f"bytes at the socket {table}, p99", DIALECT, NS, p99["spinning"], "without it", p99["alone"], 2.0),
+    ]  # fmt: skip
+    for one in figures:
+        target = "" if one.target is None else f" (target {one.target:g})"
+        print(f"{one.what}: {median(one.ours):,.0f} {one.unit}, {one.other} {median(one.theirs):,.0f}: "
+              f"{one.ratio:.2f} times{target}")  # fmt: skip
+    if args.json is not None:
+        results.write(args.json, figures, [], args.runs)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ static inline uint64_t ibw_swap_acquire(uint64_t *p, uint64_t v) { return __atom
 static inline int ibw_replace_release(uint64_t *p, uint64_t old, uint64_t v) {
     return __atomic_compare_exchange_n(p, &old, v, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
+static inline int ibw_replace32_seq(uint32_t *p, uint32_t old, uint32_t v) {
+    return __atomic_compare_exchange_n(p, &old, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
 static inline void ibw_store32_release(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 static inline void ibw_store32_relaxed(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 static inline void ibw_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }

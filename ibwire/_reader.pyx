@@ -197,6 +197,7 @@ cdef class Reader:
     cdef uint64_t evicted      # when it was last told
     cdef int64_t last_ns       # time of the newest records
     cdef int reason_code
+    cdef bint has_ended
     cdef int error_code
 
     def __cinit__(self, int fd, Decoder decoder not None, Region region not None, *, LogRing orders=None,
@@ -250,6 +251,7 @@ cdef class Reader:
         with nogil:
             ibw_deaf(&before)
             self.loop()
+            self.tell_end()
             ibw_hear(&before)
         return REASONS[self.reason_code]
 
@@ -285,6 +287,8 @@ cdef class Reader:
                 left = (end - now + 999_999) // 1_000_000 if end > now else 0
             with nogil:
                 n = self.once(left if waits else 0)
+                if self.reason_code != GOES_ON:
+                    self.tell_end()
             if n == IBW_AGAIN or n == IBW_INTERRUPTED:
                 PyErr_CheckSignals()
                 if not waits:
@@ -417,6 +421,12 @@ cdef class Reader:
                 self.reason_code = FAILED
         if now - self.tidied_ns > TIDY_NS:
             self.idle(now)
+
+    cdef void tell_end(self) noexcept nogil:
+        # Behind the last entry: what waits for an answer will get none.
+        if self.region.stepper is not None and not self.has_ended:
+            self.has_ended = True
+            self.region.stepper.ended(ibw_now_ns())
 
     cdef void idle(self, int64_t now) noexcept nogil:
         # Give back what nobody needs; at most every TIDY_NS, and at least once a second.

@@ -557,7 +557,7 @@ cdef struct OrderRow:
     int8_t quantity_digits    # 142
     int8_t filled_digits    # 143
     int8_t remaining_digits    # 144
-    uint8_t pad0    # 145
+    int8_t total_remaining_digits    # 145
     uint16_t pad1    # 146
     uint32_t statuses    # 148: status messages so far
     uint32_t opens    # 152: open order messages so far
@@ -582,3 +582,12 @@ cdef struct OrderRow:
     char currency[4]    # 240: of the fees
     uint32_t corrections    # 244: executions that replaced another
     double notional    # 248: quantity times price of the executions
+    double total_remaining    # 256: quantity not executed, from all that is known; NaN: the total is not known
+    double average    # 264: average price of what is filled, without fees; NaN: nothing is
+    uint64_t stepped_seq    # 272: every message up to this one is in the row
+    int32_t problem_code    # 280: of the last error that was no mere warning; 0: none
+    uint32_t pad2    # 284
+    uint64_t pad3    # 288
+    uint64_t pad4    # 296
+    uint64_t pad5    # 304
+    uint64_t pad6    # 312

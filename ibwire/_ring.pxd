@@ -33,6 +33,7 @@ cdef extern from "_atomics.h" nogil:
     void ibw_add_relaxed(uint64_t *p, uint64_t v)
     uint64_t ibw_swap_acquire(uint64_t *p, uint64_t v)
     bint ibw_replace_release(uint64_t *p, uint64_t old, uint64_t v)
+    bint ibw_replace32_seq(uint32_t *p, uint32_t old, uint32_t v)
     void ibw_store32_release(uint32_t *p, uint32_t v)
     void ibw_store32_relaxed(uint32_t *p, uint32_t v)
 
@@ -143,6 +144,8 @@ cdef class Stepper:
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil
     # A reader calls this in the same thread, about twice a second, also while nothing comes.
     cdef void idle(self, int64_t now_ns) noexcept nogil
+    # And this, once: nothing will be received any more.
+    cdef void ended(self, int64_t now_ns) noexcept nogil
 
 
 cdef class LogRing
@@ -176,6 +179,7 @@ cdef class Region:
 
 cdef void region_publish(Region region, uint64_t seq) noexcept nogil
 cdef void region_ring(Region region) noexcept nogil
+cdef void region_ring_rows(Region region) noexcept nogil
 cdef bint region_wait(Region region, uint64_t seen, int64_t ns) noexcept nogil
 
 
@@ -376,7 +380,7 @@ cdef class Table:
     cdef bint regrow(self, uint64_t slots) noexcept nogil
     cdef TableCommand *taken(self) noexcept nogil
     cdef int push(self, int what, int64_t key, int64_t key2) except -1
-    cdef int fetch(self, int64_t key, int64_t key2, uint8_t *out) noexcept nogil
+    cdef int fetch(self, int64_t key, int64_t key2, uint8_t *out, int64_t patience_ns) noexcept nogil
     cdef int64_t fill(self, uint8_t *out, uint64_t room) noexcept nogil
     cdef int readable(self) except -1
 

@@ -204,6 +204,7 @@ class StepCount(Stepper):
 
     steps: int
     idles: int
+    ends: int
     head: int
     seq: int
 

@@ -34,6 +34,7 @@ cdef extern from "pthread.h" nogil:
     int pthread_atfork(void (*prepare)() noexcept, void (*parent)() noexcept, void (*child)() noexcept)
 
 cdef uint64_t RECORD = 64
+cdef uint64_t ORDER_BYTES = 320        # of a row of the order table
 cdef uint64_t SHORT_COPY = 1024  # records that are copied sooner than the GIL is given up and got back
 cdef int PART_AT = 17          # where a record says which part of its message it is
 cdef uint64_t SEGMENT_BYTES = 1 << 20
@@ -89,6 +90,9 @@ cdef class Stepper:
     cdef void idle(self, int64_t now_ns) noexcept nogil:
         pass
 
+    cdef void ended(self, int64_t now_ns) noexcept nogil:
+        pass
+
 
 @cython.final
 cdef class StepBoth(Stepper):
@@ -108,12 +112,16 @@ cdef class StepBoth(Stepper):
         self.first.idle(now_ns)
         self.second.idle(now_ns)
 
+    cdef void ended(self, int64_t now_ns) noexcept nogil:
+        self.first.ended(now_ns)
+        self.second.ended(now_ns)
+
 
 @cython.final
 cdef class StepCount(Stepper):
-    """Counts how often it was called, for tests: ``steps``, ``idles``, and the last ``head`` and ``seq``."""
+    """Counts how often it was called, for tests: ``steps``, ``idles``, ``ends``, and the last ``head`` and ``seq``."""
 
-    cdef uint64_t[4] seen      # written by the producer
+    cdef uint64_t[5] seen      # written by the producer
 
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
         ibw_store_relaxed(&self.seen[2], head)
@@ -138,6 +146,13 @@ cdef class StepCount(Stepper):
     @property
     def seq(self):
         return ibw_load_relaxed(&self.seen[3])
+
+    cdef void ended(self, int64_t now_ns) noexcept nogil:
+        ibw_store_relaxed(&self.seen[4], self.seen[4] + 1)
+
+    @property
+    def ends(self):
+        return ibw_load_relaxed(&self.seen[4])
 
 
 # ------------------------------------------------------------------------------------------------------ region
@@ -395,6 +410,11 @@ cdef void wake(Region region, Sleepers *sleepers) noexcept nogil:
 cdef void region_ring(Region region) noexcept nogil:
     # Any thread of the owner, when something else is to be looked at (the end).
     tell(region, True)
+
+
+cdef void region_ring_rows(Region region) noexcept nogil:
+    # Any thread of the owner, when rows of a table changed without an entry.
+    tell(region, False)
 
 
 cdef void tell(Region region, bint entries) noexcept nogil:

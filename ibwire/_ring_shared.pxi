@@ -26,7 +26,7 @@ def head_of(memory not None):
         "market": (head.market_at, head.market_capacity * RECORD),
         "tape": (head.tape_at, head.tape_bytes),
         "quotes": (head.quotes_at, head.quotes_capacity * sizeof(QuoteRow)),
-        "orders": (head.orders_at, head.orders_capacity * 256),
+        "orders": (head.orders_at, head.orders_capacity * ORDER_BYTES),
         "server_version_agreed": head.server_version, "client_id": head.client_id, "epoch": head.epoch,
     }
 

@@ -225,8 +225,8 @@ cdef class Table:
             raise _error("ForkedClient", "this table belongs to the parent process", "connect or attach in the child")
         return 0
 
-    cdef int fetch(self, int64_t key, int64_t key2, uint8_t *out) noexcept nogil:
-        # 1: the row is in out; 0: there is none; -1: it stays half-written.
+    cdef int fetch(self, int64_t key, int64_t key2, uint8_t *out, int64_t patience_ns) noexcept nogil:
+        # 1: the row is in out; 0: there is none; -1: it stays half-written, for that long.
         cdef TableBlock *block
         cdef RowHead *row
         cdef RowHead *got = <RowHead *>out
@@ -258,8 +258,10 @@ cdef class Table:
             if tries & 63:
                 ibw_pause()
                 continue
+            if not patience_ns:
+                return -1
             if not until:
-                until = ibw_now_ns() + STUCK_NS
+                until = ibw_now_ns() + patience_ns
             elif ibw_now_ns() > until:
                 return -1
             ibw_yield()
@@ -342,11 +344,14 @@ cdef class Table:
         ------
         SessionLost : its writer died, or has stood still for long, in the middle of it. ForkedClient
         """
-        cdef uint64_t[32] out   # 256 bytes, the longest row
+        cdef uint64_t[40] out   # 320 bytes, the longest row
         cdef int found
         self.readable()
-        with nogil:
-            found = self.fetch(key, key2, <uint8_t *>out)
+        # Who lets go of the GIL waits for it behind every thread that computes: only when the writer is in the row.
+        found = self.fetch(key, key2, <uint8_t *>out, 0)
+        if found < 0:
+            with nogil:
+                found = self.fetch(key, key2, <uint8_t *>out, STUCK_NS)
         if found < 0:
             raise _error("SessionLost", f"process {self.region.head.owner_pid} stopped while it wrote this row",
                          "what the row said is not known: connect again")
@@ -426,7 +431,7 @@ cdef class QuoteTable(Table):
         cdef int rc
         self.readable()
         with nogil:
-            rc = self.fetch(reqId, 0, <uint8_t *>out)
+            rc = self.fetch(reqId, 0, <uint8_t *>out, STUCK_NS)
         if rc < 0:
             raise _error("SessionLost", f"process {self.region.head.owner_pid} stopped while it wrote this quote",
                          "what it said is not known: connect again")

@@ -57,6 +57,8 @@ class OrderTable(Table):
         """It is that late: who waits for an answer since too long is uncertain."""
     def read(self, clientId: int, orderId: int) -> OrderValues | None:
         """One order at one moment, or None. Raises SessionLost when its writer died in the middle of it."""
+    def settled(self, clientId: int, orderId: int, after_seq: int = 0) -> OrderValues | None:
+        """As `read`, with everything that was told before in it, and every message up to `after_seq`."""
     def find_perm(self, permId: int) -> OrderValues | None:
         """The order of that permId, or None. Looks at every row."""
 
@@ -110,6 +112,11 @@ class OrderValues:
     currency: str
     notional: float
     refusal_code: int
+    problem_code: int
+    total_remaining: float
+    total_remaining_digits: int
+    average: float
+    stepped_seq: int
     is_live: bool
     may_fill: bool
     is_filled: bool

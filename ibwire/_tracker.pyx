@@ -36,8 +36,16 @@ from ibwire._ring cimport (
     ibw_load32_acquire,
     ibw_load_acquire,
     ibw_load_relaxed,
+    ibw_now_ns,
     ibw_put_words,
+    ibw_replace32_seq,
     ibw_replace_release,
+    ibw_store_relaxed,
+    ibw_store_release,
+    ibw_swap32_seq,
+    ibw_yield,
+    region_ring,
+    region_ring_rows,
     row_begin,
     row_end,
 )
@@ -52,6 +60,10 @@ cdef enum:                 # spec/records
     STATUS_BYTES = 24
     MOST_MOVES = 12
     MOST_STATUSES = 32
+
+cdef enum:                 # what changed
+    ROWS = 1
+    ENTRIES = 2
 
 cdef enum:                 # spec/tables Role
     STATUS = 0
@@ -105,6 +117,7 @@ cdef class Tracker(Machine):
     cdef Kind[256] kinds
     cdef StatusText[32] statuses
     cdef int status_count
+    cdef uint64_t obeyed
 
     def __init__(self, OrderTable table not None, int64_t client_id, list plan not None, list statuses not None,
                  tuple places not None, tuple machine not None):
@@ -148,6 +161,9 @@ cdef class Tracker(Machine):
 
     def settle_rows(self):
         """Obey what was commanded, and bring the rows up to date. The owner thread."""
+        if self.table.keeper is not None:
+            self.table.keeper.idle(0)
+            return
         self.obey_all()
         self.show_all()
 
@@ -181,6 +197,7 @@ cdef class Tracker(Machine):
             following = command.next
             self.obey(<const OrderCommand *>command)
             free(command)
+            self.obeyed += 1
             command = following
 
     cdef void entry(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload) noexcept nogil:
@@ -190,6 +207,7 @@ cdef class Tracker(Machine):
         cdef int role, status = -1
         if entry.recv_ns > self.latest_ns:
             self.latest_ns = entry.recv_ns
+        self.stepped_seq = entry.seq
         if entry.flags & UNDECODABLE or nhead < sizeof(Entry):
             ibw_count(&self.counts.orders_undecodable, 1)
             self.unread_seq = entry.seq
@@ -239,8 +257,12 @@ cdef class Tracker(Machine):
             elif kind.role == OPEN:
                 row.opens += 1
             row.flags &= ~<uint32_t>UNSURE
+            if kind.role == OPEN and (order.what_if or entry.whatIf):
+                return                         # what a question was answered with is no status of an order
             if status >= 0:
                 self.keep_status(row, entry, payload, status)
+            elif kind.role == COMPLETED:
+                self.keep_status(row, entry, payload, OTHER_STATUS)
 
     cdef void move_numbers(self, OrderRow *fresh, const Kind *kind, const uint8_t *head) noexcept nogil:
         cdef const Move *move
@@ -269,7 +291,7 @@ cdef class Tracker(Machine):
         return OTHER_STATUS
 
     cdef void keep_status(self, OrderRow *row, const Entry *entry, const uint8_t *payload, int status) noexcept nogil:
-        cdef uint32_t length = entry.status.length
+        cdef uint32_t length = entry.status.length if has_text(&entry.status, entry) else 0
         row.status_seq = entry.seq
         row.status_code = self.statuses[status].code if status < self.status_count else STATUS_UNKNOWN
         row.flags &= ~<uint32_t>STATUS_CUT
@@ -284,35 +306,83 @@ cdef class Tracker(Machine):
 @cython.final
 @cython.no_gc_clear
 cdef class RingTracker(Stepper):
-    """Feeds a tracker with the order ring, at each publication.
+    """Feeds a tracker with the order ring, at each publication, and with what its table is told, at once.
 
     Parameters
     ----------
     tracker : its table is in the ring's region. orders : it is read from the oldest entry that it still holds.
+
+    Notes
+    -----
+    Whoever brings something, the producer or a thread that tells the table, steps the machine, unless somebody is at it:
+    then that one does it too before it leaves. Nobody waits.
     """
 
     cdef Tracker tracker
     cdef Place place
     cdef HotPage *hot
+    cdef uint32_t turn         # 0: nobody steps; 1: somebody does; 2: and looks again before it leaves
+    cdef uint64_t head_seq     # every message up to this one is in the ring; the producer's
+    cdef int64_t due_ns        # deadlines up to then have passed; the producer's
+    cdef int64_t ended_ns      # nothing is received any more since; 0: it is
+    cdef bint has_ended
 
     def __cinit__(self, Tracker tracker not None, LogRing orders not None):
         self.tracker, self.hot = tracker, tracker.table.region.hot
         self.place = Place()
         self.place.settle(orders, True)
+        tracker.table.keeper = self
 
     def __dealloc__(self):
         if self.place is not None:
             self.place.vacate()
 
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
+        ibw_store_relaxed(&self.head_seq, seq)
+        ibw_store_relaxed(<uint64_t *>&self.due_ns, ibw_load_relaxed(&self.hot.receive_ns))
+        self.keep()
+
+    cdef void idle(self, int64_t now_ns) noexcept nogil:
+        # now_ns 0: no time has passed, but the table was told something.
+        if now_ns:
+            ibw_store_relaxed(<uint64_t *>&self.due_ns, <uint64_t>now_ns)
+        self.tell(self.keep())
+
+    cdef void ended(self, int64_t now_ns) noexcept nogil:
+        ibw_store_relaxed(<uint64_t *>&self.ended_ns, <uint64_t>now_ns)
+        self.tell(self.keep())
+
+    cdef void tell(self, int changed) noexcept nogil:
+        # The producer tells of what it steps by itself; of what it left to others it has told too early.
+        if changed & ENTRIES:
+            region_ring(self.tracker.table.region)
+        elif changed:
+            region_ring_rows(self.tracker.table.region)
+
+    cdef int keep(self) noexcept nogil:
+        # What changed. What the caller brought is out before the swap; who steps looks after its own.
+        cdef int changed = 0
+        if ibw_swap32_seq(&self.turn, 2):
+            return 0
+        while True:
+            ibw_swap32_seq(&self.turn, 1)
+            changed |= self.serve()
+            if ibw_replace32_seq(&self.turn, 1, 0):
+                return changed
+
+    cdef int serve(self) noexcept nogil:
+        cdef uint64_t seq = ibw_load_relaxed(&self.head_seq)
+        cdef int64_t due_ns = <int64_t>ibw_load_relaxed(<uint64_t *>&self.due_ns)
+        cdef int64_t ended_ns = <int64_t>ibw_load_relaxed(<uint64_t *>&self.ended_ns)
         cdef uint64_t ready, end
         cdef const uint8_t *at
-        cdef int64_t now_ns
+        cdef int changed = 0
         self.tracker.obey_all()
         while True:
             ready = self.place.look()
             if not ready:
                 break
+            changed = ENTRIES
             end = self.place.at + ready
             while self.place.at < end:
                 at = data_of(self.place.segment) + self.place.at
@@ -320,16 +390,18 @@ cdef class RingTracker(Stepper):
                 self.place.at += (<const uint32_t *>at)[0]
         self.place.leave()
         if self.tracker.next_due_ns:
-            now_ns = <int64_t>ibw_load_relaxed(&self.hot.receive_ns)
-            self.tracker.check_deadlines(now_ns if now_ns > self.tracker.latest_ns else self.tracker.latest_ns)
+            self.tracker.check_deadlines(due_ns if due_ns > self.tracker.latest_ns else self.tracker.latest_ns)
+        if ended_ns and not self.has_ended:
+            self.has_ended = True
+            self.tracker.end_snapshot(ended_ns, False)
+            self.tracker.doubt_all(ON_LINK_LOST, ended_ns)
         if self.tracker.dirty_count:
+            changed |= ROWS
             self.tracker.show_all()
-
-    cdef void idle(self, int64_t now_ns) noexcept nogil:
-        self.tracker.obey_all()
-        self.tracker.check_deadlines(now_ns)
-        if self.tracker.dirty_count:
-            self.tracker.show_all()
+        # The rows are out before these say so.
+        ibw_store_release(&self.tracker.table.obeyed, self.tracker.obeyed)
+        ibw_store_release(&self.tracker.table.stepped, seq)
+        return changed
 
 
 cdef check_places(tuple places):

@@ -109,9 +109,11 @@ cdef struct Order:
     exact exec_cum
     exact reported_filled
     exact reported_remaining
+    double reported_avg
     exact fee_sum
     exact shown_filled     # as the row has it
     exact shown_confirmed
+    exact shown_remaining
     Terms placed
     Terms broker
     TermList pending       # modifies that are not answered
@@ -205,7 +207,9 @@ cdef void begin_order(Order *order, int64_t client, int64_t order_id, uint32_t i
     order.client, order.order_id, order.index = client, order_id, index
     order.alias = order.first_fill = -1
     order.status = NO_STATUS
-    order.reported_remaining = order.placed.quantity = order.broker.quantity = NONE
+    order.reported_remaining = order.placed.quantity = order.broker.quantity = order.shown_remaining = NONE
+    order.row.total_remaining = order.row.average = NAN
+    order.row.total_remaining_digits = -1
     order.row.quantity = order.row.filled = order.row.remaining = order.row.executed = NAN
     order.row.avg_price = order.row.last_price = order.row.limit_price = order.row.fees = NAN
     order.row.quantity_digits = order.row.filled_digits = order.row.remaining_digits = order.row.fees_digits = -1
@@ -230,6 +234,7 @@ cdef class Book:
     cdef uint32_t dirty_count
     cdef uint8_t short_of_memory    # something could not be kept: nothing is certain any more
     cdef uint8_t[32] risks
+    cdef uint64_t stepped_seq       # the latest entry that was taken
 
     def __cinit__(self):
         self.name_slots, self.room, self.fill_room = 1024, 64, 256
@@ -603,6 +608,14 @@ cdef class Book:
         if filled != order.shown_filled:
             order.shown_filled = filled
             row.total_filled = ibw_exact_double(filled, &row.total_filled_digits)
+        filled = remaining_of(order, filled)
+        if filled != order.shown_remaining:
+            order.shown_remaining = filled
+            row.total_remaining, row.total_remaining_digits = NAN, -1
+            if filled != NONE:
+                row.total_remaining = ibw_exact_double(filled, &row.total_remaining_digits)
+        row.average = average_of(order)
+        row.stepped_seq = self.stepped_seq
         if order.fees_changed and (row.fees == row.fees or order.fees_mixed):
             order.fees_changed = False
             row.fees = ibw_exact_double(order.fee_sum, &row.fees_digits)
@@ -645,3 +658,27 @@ cdef inline exact filled_of(const Order *order) noexcept nogil:
     if not order.is_corrected and order.reported_filled > confirmed:
         return order.reported_filled
     return confirmed
+
+
+cdef inline exact total_of(const Order *order) noexcept nogil:
+    # As last confirmed by the gateway, else as placed; NONE when unknown.
+    if order.has_broker and order.broker.quantity != NONE and order.broker.quantity != 0:
+        return order.broker.quantity
+    if order.has_placed and order.placed.quantity != 0:
+        return order.placed.quantity
+    return NONE
+
+
+cdef inline exact remaining_of(const Order *order, exact filled) noexcept nogil:
+    cdef exact total = total_of(order)
+    if total != NONE:
+        return total - filled if total > filled else 0
+    return order.reported_remaining if order.reported_filled == filled else NONE
+
+
+cdef inline double average_of(const Order *order) noexcept nogil:
+    if filled_of(order) > order.exec_filled and order.reported_avg != 0:
+        return order.reported_avg
+    if order.exec_filled == 0:
+        return NAN
+    return order.notional / ibw_double(order.exec_filled)

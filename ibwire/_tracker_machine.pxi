@@ -64,8 +64,10 @@ cdef enum:
     RESUME = -1
 
 cdef enum:                 # OrderEffect
+    E_WARNING = 1
     E_REFUSED = 2
     E_MODIFY_REFUSED = 3
+    E_CANCELLED = 4
     MOST_CODES = 32768
     ORDER_ONLY = 128       # bit of the table of codes: it makes an order that is not known
     RESTORES = 64          # with no id: answers may be missing
@@ -153,7 +155,8 @@ cdef class Machine(Book):
                     SNAPSHOT, EXPIRY, MORE, OF_CANCEL, UNEQUAL, AMBIGUOUS, AGAIN, STATUS_FILLED, OTHER_STATUS, ON_EXECUTION, ON_EXECUTION_FULL,
                     ON_EXECUTION_REDUCED, ON_ERROR, TERMS_ACCEPTED, TERMS_STALE, ON_PLACE, ON_PLACE_UNTRANSMITTED,
                     ON_CANCEL_REQUEST, ON_SEND_FAILED, ON_SEND_BROKEN, ON_LINK_LOST, ON_RESTORED, ON_DEADLINE,
-                    ON_UNDECODABLE, ON_ABSENT, ON_LOOKED_UP, E_REFUSED, E_MODIFY_REFUSED, WARNING, MODIFY_REFUSED)
+                    ON_UNDECODABLE, ON_ABSENT, ON_LOOKED_UP, E_WARNING, E_REFUSED, E_MODIFY_REFUSED, E_CANCELLED, WARNING,
+                    MODIFY_REFUSED)
         if tuple(names) != expected:
             raise ValueError(f"the tables have other numbers: {names}")
         if len(rules) != EVENTS or len(codes) != MOST_CODES or len(risks) > MOST_STATES or any(not r for r in rules):
@@ -246,12 +249,9 @@ cdef class Machine(Book):
 
     cdef exact bound_of(self, const Order *order) noexcept nogil:
         # The most that may be filled; NONE when the total is not known.
-        cdef exact most = NONE
+        cdef exact most
         cdef uint32_t i
-        if order.has_broker and order.broker.quantity != NONE and order.broker.quantity != 0:
-            most = order.broker.quantity
-        elif order.has_placed and order.placed.quantity != NONE and order.placed.quantity != 0:
-            most = order.placed.quantity
+        most = total_of(order)
         for i in range(order.pending.count):
             most = larger(most, order.pending.items[i].quantity)
         if order.flags & DOUBT:
@@ -410,6 +410,12 @@ cdef class Machine(Book):
         other.first_fill = -1
         if other.reported_filled > order.reported_filled:
             order.reported_filled = other.reported_filled
+        if order.reported_avg == 0:
+            order.reported_avg = other.reported_avg
+        if other.row.status_seq:
+            order.row.status_seq, order.row.status_code = other.row.status_seq, other.row.status_code
+            order.row.status_len = other.row.status_len
+            memcpy(order.row.status, other.row.status, sizeof(other.row.status))
         order.is_corrected |= other.is_corrected
         order.row.flags |= other.row.flags & INEXACT
         order.row.executions += other.row.executions
@@ -477,6 +483,8 @@ cdef class Machine(Book):
             filled = 0
         if filled >= order.reported_filled and (filled != 0 or (remaining != NONE and remaining != 0)):
             order.reported_filled, order.reported_remaining = filled, remaining
+        if filled >= order.reported_filled and ibw_is_known(entry.avg_price) and entry.avg_price != 0:
+            order.reported_avg = entry.avg_price
         order.parent = id_of(entry.parentId) or order.parent
         self.apply_status(order, <uint8_t>status if status >= 0 else OTHER_STATUS, entry.recv_ns, 0)
         return order
@@ -538,6 +546,8 @@ cdef class Machine(Book):
             order.notional += notional
             if fill.cum > order.exec_cum:
                 order.exec_cum = fill.cum
+                if ibw_is_known(entry.avg_price) and entry.avg_price != 0:
+                    order.reported_avg = entry.avg_price
         event = self.quantity_event(order, delta)
         self.move(order, event, entry.recv_ns, UNEQUAL if event == ON_EXECUTION_FULL and self.is_unequal(order) else 0)
         order.has_history = True
@@ -632,6 +642,8 @@ cdef class Machine(Book):
         open_before = order.flags & MODIFY_OPEN
         if effect == E_REFUSED and not open_before:
             order.row.refusal_code = entry.code
+        if effect != E_WARNING and effect != E_CANCELLED:
+            order.row.problem_code = entry.code
         trigger = self.move(order, ON_ERROR + effect, entry.recv_ns, extra)
         if trigger == MODIFY_REFUSED:
             order.pending.count = order.refusals = 0

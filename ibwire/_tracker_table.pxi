@@ -1,6 +1,8 @@
 # Part of _tracker.pyx: the order table, as everybody reads it and as the send path tells it what was sent.
 
 
+cdef int64_t STEP_NS = 250_000_000
+
 cdef enum:                 # spec/orderstates Risk
     RISK_MAYBE_LIVE = 1
     RISK_LIVE = 2
@@ -19,6 +21,10 @@ cdef class OrderTable(Table):
     """
 
     cdef public object machine     # that keeps it, in the process of the owner
+    cdef Stepper keeper            # steps the machine as soon as there is something; None: nobody but its owner does
+    cdef uint64_t told             # commands; under the GIL
+    cdef uint64_t obeyed           # of them, and every row shows it
+    cdef uint64_t stepped          # every row shows the messages up to this one
 
     def __cinit__(self, Region region not None, uint64_t capacity=256):
         self.used_at, self.refused_at = &region.counts.orders_used, &region.counts.orders_refused
@@ -43,7 +49,8 @@ cdef class OrderTable(Table):
         """Forget an order; what comes late for it is dropped. Any thread of the owner."""
         self.push_order(REMOVE, clientId, orderId, 0, 0)
 
-    # What the one send path tells, before the bytes leave; any thread of the owner. It takes effect with the next step.
+    # What the one send path tells, before the bytes leave; any thread of the owner. It takes effect at once, or with
+    # the step that is under way.
 
     def place(self, int64_t orderId, int64_t now_ns, *, double quantity=NAN, int quantity_digits=-1, double limit=NAN,
               double aux=NAN, bint transmit=True, bint what_if=False, int64_t parentId=0, str sec_type="",
@@ -140,7 +147,11 @@ cdef class OrderTable(Table):
             command.head.next = <TableCommand *>ibw_load_relaxed(<uint64_t *>&self.commands)
             # Its fields are out before it is.
             if ibw_replace_release(<uint64_t *>&self.commands, <uint64_t>command.head.next, <uint64_t>command):
-                return
+                break
+        self.told += 1
+        # With the GIL: who lets go of it waits for it behind every thread that computes.
+        if self.keeper is not None:
+            self.keeper.idle(0)
 
     cdef int push_order(self, int what, int64_t key, int64_t key2, int64_t now_ns, uint32_t flags) except -1:
         cdef OrderCommand *command = self.new_command(what, key, key2, now_ns)
@@ -161,6 +172,34 @@ cdef class OrderTable(Table):
             return None
         memcpy(&row, <const char *>(<bytes>found), sizeof(OrderRow))
         return values_of(&row)
+
+    def settled(self, int64_t clientId, int64_t orderId, uint64_t after_seq=0):
+        """As :meth:`read`, and with everything in it that was told before and every message up to `after_seq`.
+
+        Raises
+        ------
+        TimeoutError : a step that is under way does not come to its end. SessionLost, ForkedClient : as :meth:`read`.
+        """
+        cdef uint64_t told = self.told
+        cdef bint ready = True
+        if self.keeper is not None and not self.has_come(told, after_seq):
+            with nogil:
+                ready = self.await_step(told, after_seq)
+        if not ready:
+            raise TimeoutError("the thread that keeps the order table stands still")
+        return self.read(clientId, orderId)
+
+    cdef inline bint has_come(self, uint64_t told, uint64_t seq) noexcept nogil:
+        return ibw_load_acquire(&self.obeyed) >= told and ibw_load_acquire(&self.stepped) >= seq
+
+    cdef bint await_step(self, uint64_t told, uint64_t seq) noexcept nogil:
+        # Microseconds, as long as the thread that steps has a core.
+        cdef int64_t until = ibw_now_ns() + STEP_NS
+        while not self.has_come(told, seq):
+            if ibw_now_ns() > until:
+                return False
+            ibw_yield()
+        return True
 
     def find_perm(self, int64_t permId):
         """The order of that permId, or None. Looks at every row.
@@ -234,6 +273,11 @@ cdef class OrderValues:
     cdef readonly str currency
     cdef readonly double notional
     cdef readonly int32_t refusal_code
+    cdef readonly int32_t problem_code
+    cdef readonly double total_remaining
+    cdef readonly int total_remaining_digits
+    cdef readonly double average
+    cdef readonly uint64_t stepped_seq
 
     @property
     def is_live(self):
@@ -305,6 +349,8 @@ cdef OrderValues values_of(const OrderRow *row):
     o.pending_modifies, o.due_ns, o.refusal_code = row.pending_modifies, row.due_ns, row.refusal_code
     o.total_filled, o.total_filled_digits = row.total_filled, row.total_filled_digits
     o.confirmed_filled, o.confirmed_filled_digits = row.confirmed_filled, row.confirmed_filled_digits
+    o.total_remaining, o.total_remaining_digits = row.total_remaining, row.total_remaining_digits
+    o.average, o.stepped_seq, o.problem_code = row.average, row.stepped_seq, row.problem_code
     o.fees, o.fees_digits, o.notional = row.fees, row.fees_digits, row.notional
     o.currency = (<bytes>row.currency[:row.currency_len]).decode("utf-8", "replace")
     return o

@@ -91,7 +91,7 @@ class Settings:
     policies : tuple of Policy
         What every order must pass, in order; see :mod:`ibwire.trade.risk_policies`.
     governor : callable or None
-        ``(Event, Request or OrderView) -> Verdict``, asked before an order goes, when one is live and at every fill.
+        ``(Event, Request or OrderHandle) -> Verdict``, asked before an order goes, when one is live and at every fill.
     allow_unqualified : bool
         Take orders for contracts without conId, which may turn out to be another contract than was meant.
     rate_per_s : int

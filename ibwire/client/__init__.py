@@ -16,6 +16,7 @@ from ibwire.client.facade import Client, connect
 from ibwire.client.listeners import Listener, Missed, OrderChange
 from ibwire.client.modifying import Modify, ModifyOutcome, ModifyPending
 from ibwire.client.order_handle import OrderHandle, Turn, TurningPoint
+from ibwire.client.order_now import OrderNow
 from ibwire.client.orders import Orders
 from ibwire.client.quotes import Quote
 from ibwire.client.stream import QuoteStream
@@ -31,6 +32,7 @@ __all__ = [
     "ModifyPending",
     "OrderChange",
     "OrderHandle",
+    "OrderNow",
     "Orders",
     "Position",
     "Positions",

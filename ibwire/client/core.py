@@ -15,11 +15,13 @@ from typing import Any, Final, Protocol
 
 from ibwire.client.intake import ORDER_KINDS, Intake, Pending
 from ibwire.client.listeners import Listeners
-from ibwire.client.order_handle import OrderHandle, handle_type
+from ibwire.client.order_handle import OrderHandle
+from ibwire.client.order_now import OrderNow, are_at_odds
+from ibwire.client.order_track import OrderTrack, track_type
 from ibwire.client.orders import Orders
 from ibwire.client.queries import Queries, Run
 from ibwire.client.risk import Risk
-from ibwire.client.told import ToldTable, TwinTable, tell_open, told, twin
+from ibwire.client.told import ToldTable, TwinTable, counted, row_name, tell_open, told, twin
 from ibwire.config import Settings
 from ibwire.errors import (
     ConnectError,
@@ -44,6 +46,7 @@ from ibwire.io.wait import Bell, Waits
 from ibwire.ring.tables import LiveTables
 from ibwire.session.pacing import Traffic
 from ibwire.spec.errorcodes import FARM_OK, OWN_NOTICE
+from ibwire.spec.orderstates import State
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.identity import Ids, IdStore, MemoryIdStore
 from ibwire.trade.orders import OrderTable
@@ -54,6 +57,8 @@ from ibwire.wire.codec import Codec, Role
 __all__ = ["Core", "LinkLike"]
 
 _ID_IN_USE: Final = 326
+HISTORY_MS: Final = 1000
+"""How long a wait for an order that is over waits for the order's history."""
 
 
 class LinkLike(Protocol):
@@ -117,11 +122,14 @@ class Core:
         self.sent = 0
         self.now_ns = now_ns
         self.journal: Journal = journal or NullJournal()
-        self.taken_seq = 0  # the message that the table had last
-        table_type = self._table_type(link)
+        self.taken_seq = 0  # the message that the table has or had last
+        self.done_seq = 0  # the message that the table is through with
+        self.rows: Any = link.tables.orders if link.tables is not None else None
+        self._disputed: list[OrderTrack] = []
+        table_type = counted(self._table_type())
         if journal is not None:
             table_type = journaled(table_type, journal, lambda: self.taken_seq, now_ns)
-        self.table: OrderTable = table_type(settings.client_id, view_type=handle_type(self))
+        self.table: OrderTable = table_type(settings.client_id, view_type=track_type(self))
         self.intake = Intake(Codec(link.server_version, Role.CLIENT), self.table)
         self.orders = Orders(self)
         self.queries = Queries(self)
@@ -153,8 +161,8 @@ class Core:
 
     # -- the compiled order table --------------------------------------------------------------------------------------
 
-    def _table_type(self, link: LinkLike) -> type[OrderTable]:
-        live = link.tables.orders if link.tables is not None else None
+    def _table_type(self) -> type[OrderTable]:
+        live = self.rows
         if self.settings.check_orders and live is not None:
             return twin(self.client_id, live, lambda: self.taken_seq)
         return OrderTable if live is None else told(live, lambda: self.taken_seq)
@@ -169,6 +177,9 @@ class Core:
         finally:
             if isinstance(table, ToldTable):
                 table.is_silent = False
+        for view in table:
+            assert isinstance(view, OrderTrack)
+            view.is_restored = True
         if isinstance(table, ToldTable) and len(table):
             for rows in table.told_rows:
                 tell_open(table, rows, self.now_ns())
@@ -177,6 +188,29 @@ class Core:
         for text in told_of(rebuilt, getattr(self.journal, "cut", "")):
             self.intake.notice(OWN_NOTICE, text)
         return rebuilt.high_water
+
+    def handle_of(self, track: OrderTrack) -> OrderHandle:
+        """What programs get of an order that the table makes."""
+        return OrderHandle(track)
+
+    def dispute(self, track: OrderTrack) -> None:
+        """Row and history of an order were found to say different things; the client's thread looks at it."""
+        if track not in self._disputed:
+            self._disputed.append(track)
+            self.link.bell.ring()
+
+    def _settle_disputes(self) -> int:
+        disputed, self._disputed = self._disputed, []
+        for track in disputed:
+            name = row_name(self.table, track)
+            row = self.rows.settled(*name, self.done_seq) if name is not None else None
+            if row is not None and row.stepped_seq <= self.done_seq and are_at_odds(track, row):
+                text = f"order {track.order_id}: its row says {State(row.state).label}, its history {track.state.label}"
+                self.intake.notice(OWN_NOTICE, f"{text}; it is taken for uncertain and looked up")
+                table: Any = self.table
+                table.on_dispute(track, self.now_ns())
+                self.queries.doubt()
+        return len(disputed)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -295,8 +329,9 @@ class Core:
             table.take(entry)
             self.intake.take(entry)
             table.check()
-            return
-        self.intake.take(entry)
+        else:
+            self.intake.take(entry)
+        self.done_seq = entry.seq
 
     def _step(self) -> bool:
         # The ending is looked at first: what came before it is then in the rings.
@@ -314,6 +349,8 @@ class Core:
             if self.intake.in_doubt:
                 self.intake.in_doubt = False
                 self.queries.doubt()
+            if self._disputed:
+                count += self._settle_disputes()
             if ending is not None and self.lost is None:
                 self._lose(ending.error)
                 count += 1
@@ -334,12 +371,12 @@ class Core:
         due_ns = min((due for due in dues if due is not None), default=None)
         return None if due_ns is None else max(1.0, (due_ns - self.now_ns()) / 1e6)
 
-    def on_order_event(self, order: OrderHandle, event: OrderEvent, modify_was_open: bool) -> None:
+    def on_order_event(self, order: OrderTrack, event: OrderEvent, modify_was_open: bool) -> None:
         """The order table wrote an event; the lock is held."""
         if order.last_modify is not None:
             order.last_modify.on_event(event, modify_was_open)
         self.queries.note(order)
-        self.listeners.note(order, event)
+        self.listeners.note(order.handle, event)
         self.risk.order_changed(order)
 
     def _tell(self, text: str) -> None:
@@ -364,6 +401,7 @@ class Core:
             self.link.tables.orders.flush()
         self.intake.fail_all(self.lost)
         self.queries.session_lost()
+        self.link.bell.ring()  # who waits for an order listens there
 
     def _failed(self, error: BaseException) -> None:
         with self.lock:
@@ -396,16 +434,40 @@ class Core:
         """
         limit = self.timeout_s if timeout is None else timeout
         over = self.wait_until(lambda: condition() or self.lost is not None, limit)
-        if over and not condition():
+        self._conclude(over, condition(), order, problem, limit if strict else None)
+
+    def _conclude(self, over: bool, met: bool, order: OrderHandle, problem: str, limit: float | None) -> None:
+        if over and not met:
             raise SessionLost(
                 f"{self.lost}; order {order.order_id} is {order.state.label} ({order.meaning})",
                 hint="connect again and look it up",
             )
-        if not over and strict:
+        if not over and limit is not None:
             raise WaitTimeout(
                 f"{problem} after {limit:g} s; it is {order.state.label} ({order.meaning})",
                 hint="this is no verdict: wait on, or look at its state and events",
             )
+
+    def await_state(
+        self, holds: Callable[[OrderNow], bool], order: OrderHandle, problem: str, timeout: float | None, strict: bool
+    ) -> None:
+        """Wait for an order to stand in some way; see :meth:`await_order`. Its row says when, not its history."""
+        if self.rows is None or self.settings.mode == "inline" or self.pump.is_current:
+            self.await_order(lambda: holds(order.now), order, problem, timeout, strict)
+            return
+        self.check_process()
+        limit, met = self.timeout_s if timeout is None else timeout, False
+
+        def is_over() -> bool:
+            nonlocal met
+            met = holds(order.now)
+            return met or self.lost is not None
+
+        over = self.link.bell.for_entries().wait_until(is_over, limit * 1000)
+        if met:
+            seq = order.now.seq
+            self.news.wait_until(lambda: self.done_seq >= seq or self.lost is not None, HISTORY_MS)
+        self._conclude(over, met, order, problem, limit if strict else None)
 
     def poll(self, timeout_ms: float | None) -> int:
         """As ``Link.poll``; inline, what came is taken in too."""

@@ -17,7 +17,7 @@ from ibwire.trade.view import OrderEvent
 from ibwire.types.structs import Contract, Order
 
 if TYPE_CHECKING:
-    from ibwire.client.order_handle import OrderHandle
+    from ibwire.client.order_track import OrderTrack
 
 __all__ = ["Modify", "ModifyOutcome", "ModifyPending", "changed_order", "copied"]
 
@@ -66,8 +66,9 @@ class Modify:
         What decided it.
     """
 
-    def __init__(self, order: OrderHandle, before: Order, wanted: Order, now_ns: int) -> None:
-        self.order, self.before, self.wanted = order, before, wanted
+    def __init__(self, track: OrderTrack, before: Order, wanted: Order, now_ns: int) -> None:
+        self.order, self.before, self.wanted = track.handle, before, wanted
+        self._track = track
         self.changes = {n: getattr(wanted, n) for n in _NAMES if not _same(getattr(before, n), getattr(wanted, n))}
         self.code, self.text = 0, ""
         self.event: OrderEvent | None = None
@@ -108,7 +109,7 @@ class Modify:
         ------
         SessionLost : the connection was lost before there was an outcome.
         """
-        core = self.order._core
+        core = self._track._core
         what = f"the modify of order {self.order.order_id} has no outcome"
         core.await_order(lambda: self._outcome is not None, self.order, what, timeout, raise_on_timeout)
         return self
@@ -122,7 +123,7 @@ class Modify:
 
     def on_event(self, event: OrderEvent, was_open: bool) -> None:
         """Something happened to the order; `was_open`: the machine had a modify to be answered before it."""
-        order = self.order
+        order = self._track
         if self.is_settled:
             return
         if event.kind == "error" and self._is_refusal(event, was_open):
@@ -135,7 +136,7 @@ class Modify:
             self._settle(ModifyOutcome.UNKNOWN, event, 0, "the order is uncertain")
 
     def _is_refusal(self, event: OrderEvent, was_open: bool) -> bool:
-        if was_open and not self.order.has(Flag.MODIFY_OPEN):
+        if was_open and not self._track.has(Flag.MODIFY_OPEN):
             return True
         # Terms that the machine does not compare: it may hold the modify for answered already.
         return not was_open and order_effect(event.code) in (OrderEffect.MODIFY_REFUSED, OrderEffect.REFUSED)
@@ -150,13 +151,13 @@ class Modify:
             if self._outcome is ModifyOutcome.UNKNOWN:
                 self.text = self._reported
         else:
-            self._settle(ModifyOutcome.ACCEPTED, self.order.events[-1] if self.order.events else None, 0, "")
+            self._settle(ModifyOutcome.ACCEPTED, self._track.events[-1] if self._track.events else None, 0, "")
 
     def on_due(self) -> None:
         """It was not answered in time."""
         if self._outcome is None:
             text = self._reported or "not answered in time"
-            if self.order.is_filled:
+            if self._track.is_filled:
                 text = "the order is filled; under which terms was not told"
             self._settle(ModifyOutcome.UNKNOWN, None, 0, text)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ibwire.client.modifying import Modify, ModifyPending, changed_order, copied
 from ibwire.client.order_handle import OrderHandle
+from ibwire.client.order_track import OrderTrack
 from ibwire.errors import ConfigError, IbwireError, OrderError, RiskRejected
 from ibwire.io.journal import Act
 from ibwire.spec.orderstates import State
@@ -110,12 +111,13 @@ class Orders:
             known = core.table.get(order.orderId) if order.orderId else None
             self._check_still(known, admission)
             self._check_same(known, contract, order)
-            if known is not None and known.is_done:
-                problem = f"order {order.orderId} is {known.state.label}"
+            now = known.now if isinstance(known, OrderTrack) else None
+            if now is not None and now.is_done:
+                problem = f"order {order.orderId} is {now.state.label}"
                 raise ConfigError(problem, hint="set orderId to 0 to place anew")
-            if isinstance(known, OrderHandle) and known.state not in _NOT_THERE:
+            if isinstance(known, OrderTrack) and now is not None and now.state not in _NOT_THERE:
                 self._send_terms(known, contract, order, admission.view)
-                view: OrderView = known
+                view = known
             else:
                 if not order.orderId:
                     order.orderId = core.take_order_id()
@@ -123,8 +125,7 @@ class Orders:
                     core.use_order_id(order.orderId)
                 view = self._send(contract, order, is_new=known is None, admitted=admission.view, template=template)
         core.changed()
-        assert isinstance(view, OrderHandle)
-        return view
+        return view.handle
 
     def modify(self, handle: OrderHandle, order: Order | None = None, **changes: Any) -> Modify:
         """Send other terms for an order; returns when the kernel has the last byte.
@@ -152,37 +153,40 @@ class Orders:
         OrderError : another client's order, or one typed in by hand.
         PacingError, RiskRejected, UnsupportedByServer, SessionLost : as for :meth:`place`.
         """
-        self._check_may_modify(handle)
-        wanted = changed_order(order if order is not None else self._terms(handle), changes)
-        return self._modified(handle, wanted)
+        track = self._check_may_modify(handle)
+        wanted = changed_order(order if order is not None else self._terms(track), changes)
+        return self._modified(track, wanted)
 
-    def _check_may_modify(self, handle: OrderHandle) -> None:
+    def _check_may_modify(self, handle: OrderHandle) -> OrderTrack:
         if getattr(handle, "_core", None) is not self._core:
             problem = f"order {handle.order_id} is of another connection"
             raise ConfigError(problem, hint="take it from this client: orders.get(order_id)")
         self._check_owner(handle)
-        if handle.is_done or handle.state is State.CREATED:
-            raise ConfigError(f"order {handle.order_id} is {handle.state.label}", hint="place a new one")
-        self._check_pending(handle)
+        track, now = handle._track, handle.now
+        if now.is_done or now.state is State.CREATED:
+            raise ConfigError(f"order {handle.order_id} is {now.state.label}", hint="place a new one")
+        self._check_pending(track)
+        return track
 
-    def _modified(self, handle: OrderHandle, wanted: Order, template: Template | None = None) -> Modify:
+    def _modified(self, track: OrderTrack, wanted: Order, template: Template | None = None) -> Modify:
         core = self._core
         self._check_may_add_risk()
-        contract = handle.contract if handle.contract is not None else handle.broker_contract
+        contract = track.contract if track.contract is not None else track.broker_contract
         if contract is None:
-            raise _no_terms(handle)
+            raise _no_terms(track)
         check_order(contract, wanted)
-        wanted.orderId = handle.order_id
-        self._check_same(handle, contract, wanted)
-        admission = self._admit(handle, contract, wanted)
+        wanted.orderId = track.order_id
+        self._check_same(track, contract, wanted)
+        admission = self._admit(track, contract, wanted)
         try:
             core.take_turn()
             with core.lock:
                 self._check_may_add_risk()
-                self._check_still(handle, admission)
-                if handle.is_done:
-                    raise ConfigError(f"order {handle.order_id} is {handle.state.label} by now; nothing was sent")
-                modify = self._send_terms(handle, contract, wanted, admission.view, template)
+                self._check_still(track, admission)
+                now = track.now
+                if now.is_done:
+                    raise ConfigError(f"order {track.order_id} is {now.state.label} by now; nothing was sent")
+                modify = self._send_terms(track, contract, wanted, admission.view, template)
         except BaseException:
             core.risk.gate.not_sent(admission.view)
             raise
@@ -216,7 +220,7 @@ class Orders:
             raise
         return BracketHandle(*handles)
 
-    def cancel(self, order: OrderView | int) -> None:
+    def cancel(self, order: OrderHandle | OrderView | int) -> None:
         """Ask for the cancellation of an order of this client, by handle or order id; waits for nothing.
 
         Its outcome comes as events: until the order has ended it can be filled.
@@ -228,7 +232,7 @@ class Orders:
         SessionLost : the connection is gone.
         """
         core = self._core
-        if isinstance(order, OrderView):
+        if isinstance(order, OrderHandle | OrderView):
             self._check_owner(order)
             order_id = order.order_id
         else:
@@ -248,17 +252,16 @@ class Orders:
     def get(self, order_id: int) -> OrderHandle | None:
         """The order of this client with that id."""
         view = self._core.table.get(order_id)
-        return view if isinstance(view, OrderHandle) else None
+        return view.handle if isinstance(view, OrderTrack) else None
 
     def open(self) -> list[OrderHandle]:
         """Every known order that may be filled: maybe live, live or unknown."""
-        with self._core.lock:
-            return [view for view in self._core.table.open() if isinstance(view, OrderHandle)]
+        return [order for order in self.all() if order.may_fill]
 
     def all(self) -> list[OrderHandle]:
         """Every known order."""
         with self._core.lock:
-            return [view for view in self._core.table if isinstance(view, OrderHandle)]
+            return [view.handle for view in self._core.table if isinstance(view, OrderTrack)]
 
     def refresh(self) -> None:
         """Look everything up; returns at once, what is found comes as events. See ``Client.reconcile``."""
@@ -271,20 +274,22 @@ class Orders:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _check_named(self, order: Order, known: OrderView | None) -> None:
+    def _check_named(self, order: Order, known: Any) -> None:
         """An order that came from the gateway says whose it is: sent again, it must not turn into one of ours."""
         core = self._core
         if order.orderId and order.clientId not in (0, core.client_id):
             problem = f"order {order.orderId} belongs to client {order.clientId}"
             raise OrderError(_NOT_OURS, problem, reqId=order.orderId, hint="to place one like it, set orderId to 0")
         named = core.table.by_perm_id(order.permId) if order.permId else None
-        if named is None or named is known or not named.may_fill or order.orderId not in (0, named.order_id):
+        if not isinstance(named, OrderTrack) or named is known or order.orderId not in (0, named.order_id):
+            return
+        if not (named.may_fill or named.now.may_fill):
             return
         problem = f"permId {order.permId} is order {named.order_id} of client {named.client_id}, which may be filled"
         hint = "modify() changes it; to place another like it, set orderId and permId to 0"
         raise OrderError(_NOT_OURS, problem, reqId=named.order_id, hint=hint)
 
-    def _check_owner(self, order: OrderView) -> None:
+    def _check_owner(self, order: OrderHandle | OrderView) -> None:
         theirs = getattr(order, "_core", None)
         if theirs is not None and theirs is not self._core and not _same_gateway(theirs.settings, self._core.settings):
             problem = f"order {order.order_id} is at another gateway"
@@ -308,11 +313,12 @@ class Orders:
         if order.whatIf:
             return _QUESTION  # no order is made
         before = None
-        terms_known = isinstance(known, OrderHandle) and bool(known._sent or known.order or known.broker_order)
+        terms_known = isinstance(known, OrderTrack) and bool(known._sent or known.order or known.broker_order)
+        now = known.now if terms_known else None
         # An id that only a cancel or an error named has no terms: what is placed under it is judged as new.
-        if terms_known and not known.is_done and known.state is not State.CREATED:
+        if now is not None and not now.is_done and now.state is not State.CREATED:
             before = self._terms(known)
-            plain = not (known.pending_modifies or known.is_uncertain or known.cancel_requested)
+            plain = not (known.pending_modifies or now.is_uncertain or now.cancel_requested)
             if plain and lowers_risk(order, before):
                 return _Admission(None, False, before)
         view = risk.admit(Request(contract, order, risk.account_of(order), before, order.orderId))
@@ -322,22 +328,24 @@ class Orders:
         """What was admitted is still what it was judged to be; the lock is held."""
         if admission.risky:
             self._core.risk.check_open()  # shut at once: also for what passed the gate a moment ago
-        if admission.before is None or not isinstance(known, OrderHandle) or known.is_done:
+        now = known.now if isinstance(known, OrderTrack) else None
+        if admission.before is None or now is None or now.is_done:
             return
         terms = self._terms(known)
         if terms is not admission.before and terms != admission.before:
             raise ModifyPending(f"order {known.order_id} has other terms by now", hint="nothing was sent: look again")
-        if known.cancel_requested and not admission.risky:
+        if now.cancel_requested and not admission.risky:
             raise ModifyPending(f"the cancel of order {known.order_id} is on its way", hint="nothing was sent")
 
     def _check_same(self, known: Any, contract: Contract, order: Order) -> None:
         """An order can get other prices and quantities, but is never made another order."""
-        if known is None or known.state is State.CREATED or known.is_done:
+        now = known.now if isinstance(known, OrderTrack) else None
+        if now is None or now.state is State.CREATED or now.is_done:
             if known is not None and known.what_if and not order.whatIf:
                 raise ConfigError(f"order {order.orderId} was a what-if question", hint="set orderId to 0")
             return
         if order.whatIf:
-            problem = f"a what-if question with the id of order {order.orderId}, which is {known.state.label}"
+            problem = f"a what-if question with the id of order {order.orderId}, which is {now.state.label}"
             raise ConfigError(problem, hint="set orderId to 0: a question has an id of its own")
         terms = known._sent or known.order or known.broker_order
         placed = (known.contract, known.broker_contract)
@@ -347,49 +355,50 @@ class Orders:
         if terms is not None and order.action != terms.action:
             raise ConfigError(f"order {order.orderId} is to {terms.action}", hint="cancel it, and place a new one")
 
-    def _check_pending(self, handle: OrderHandle) -> None:
-        if handle.state is State.UNTRANSMITTED:
+    def _check_pending(self, track: OrderTrack) -> None:
+        now = track.now
+        if now.state is State.UNTRANSMITTED:
             return  # held in TWS: it answers to nothing until it is transmitted
-        last = handle.last_modify
+        last = track.last_modify
         if last is not None and last.outcome is None:
-            problem = f"the modify of order {handle.order_id} before this one has no outcome yet"
+            problem = f"the modify of order {track.order_id} before this one has no outcome yet"
             raise ModifyPending(problem, hint="wait() for it; nothing was sent")
-        if handle.is_uncertain:
-            problem = f"order {handle.order_id} is uncertain; other terms could make a new order of it"
+        if now.is_uncertain:
+            problem = f"order {track.order_id} is uncertain; other terms could make a new order of it"
             raise ModifyPending(problem, hint="wait for the look-up; nothing was sent")
 
-    def _terms(self, handle: OrderHandle) -> Order:
+    def _terms(self, track: OrderTrack) -> Order:
         """The terms to change: those last sent, unless they are known not to be in force."""
-        last = handle.last_modify
+        last = track.last_modify
         if last is not None and not last.is_in_force:
             return last.before
-        terms = handle._sent or handle.order or handle.broker_order
+        terms = track._sent or track.order or track.broker_order
         if not isinstance(terms, Order):
-            raise _no_terms(handle)
+            raise _no_terms(track)
         return terms
 
     def _send_terms(
         self,
-        handle: OrderHandle,
+        track: OrderTrack,
         contract: Any,
         order: Order,
         admitted: BookView | None = None,
         template: Template | None = None,
     ) -> Modify:
         """Send a modify; the lock is held."""
-        self._check_pending(handle)
-        order.orderId = handle.order_id
-        modify = Modify(handle, self._terms(handle), order, self._core.now_ns())
-        before, handle._modify = handle._modify, modify
+        self._check_pending(track)
+        order.orderId = track.order_id
+        modify = Modify(track, self._terms(track), order, self._core.now_ns())
+        before, track._modify = track._modify, modify
         try:
             self._send(contract, order, is_new=False, admitted=admitted, template=template)
         except BaseException:
-            if handle.is_uncertain:
+            if track.is_uncertain:
                 modify.on_due()  # some bytes left
             else:
-                handle._modify = before
+                track._modify = before
             raise
-        if handle.state is not State.UNTRANSMITTED:
+        if track.state is not State.UNTRANSMITTED:
             self._core.queries.watch(modify)
         return modify
 
@@ -401,7 +410,7 @@ class Orders:
         is_new: bool,
         admitted: BookView | None = None,
         template: Template | None = None,
-    ) -> OrderView:
+    ) -> OrderTrack:
         """Encode, tell the table, send; the lock is held."""
         core = self._core
         order.clientId = core.client_id
@@ -413,14 +422,13 @@ class Orders:
         core.claim_row(order.orderId, is_new=is_new)
         intent, now_ns = core.intend(Act.PLACE if is_new else Act.MODIFY, order.orderId, payload)
         view = core.table.on_place(order.orderId, contract, order, now_ns, 4 + len(payload), dialect)
-        sent = view._sent if isinstance(view, OrderHandle) else None
-        if isinstance(view, OrderHandle):
-            view._sent = copied(order)
+        assert isinstance(view, OrderTrack)
+        sent, view._sent = view._sent, copied(order)
         core.risk.gate.sent(admitted, order.orderId)
         try:
             core.send_order(order.orderId, payload, intent)
         except BaseException:
-            if isinstance(view, OrderHandle) and not view.is_uncertain:
+            if not view.is_uncertain:
                 view._sent = sent
             raise
         finally:
@@ -464,11 +472,11 @@ class PreparedOrder:
         Everything else as for :meth:`Orders.modify`, which says what it raises.
         """
         orders = self._orders
-        orders._check_may_modify(handle)
+        track = orders._check_may_modify(handle)
         made = self._made(price, quantity)
         made.orderId = handle.order_id
-        orders._check_same(handle, self._contract, made)
-        return orders._modified(handle, made, self._template)
+        orders._check_same(track, self._contract, made)
+        return orders._modified(track, made, self._template)
 
     def _made(self, price: float, quantity: Decimal | int | None) -> Order:
         order = copy.copy(self._order)
@@ -520,9 +528,9 @@ def _same_gateway(one: Settings, other: Settings) -> bool:
     return one.target != "sim" and (one.target, one.address) == (other.target, other.address)
 
 
-def _no_terms(handle: OrderView) -> ConfigError:
+def _no_terms(order: OrderTrack) -> ConfigError:
     """An order that was only heard of: by its status, an execution, an error, or a cancel of ours."""
-    problem = f"the terms of order {handle.order_id} are not known here"
+    problem = f"the terms of order {order.order_id} are not known here"
     return ConfigError(problem, hint="client.reconcile() asks for them; a cancel needs none")
 
 

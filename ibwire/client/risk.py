@@ -25,6 +25,8 @@ from ibwire.types.structs import Contract, OrderCancel
 
 if TYPE_CHECKING:
     from ibwire.client.core import Core
+    from ibwire.client.order_handle import OrderHandle
+    from ibwire.client.order_track import OrderTrack
 
 __all__ = ["Event", "KillReport", "Risk"]
 
@@ -59,7 +61,7 @@ class KillReport:
         Order ids whose cancel was sent, in that order; empty for a global cancel.
     failed : list of (int, str)
         Cancels that could not be sent.
-    left : list of OrderView
+    left : list of OrderHandle
         What may still fill, as far as is known now. Not empty does not mean failed: ask again with :meth:`Risk.left`.
     sent_ns : int
         From the decision to the last cancel's last byte in the kernel.
@@ -68,7 +70,7 @@ class KillReport:
     kill: Kill
     asked: list[int] = field(default_factory=list)
     failed: list[tuple[int, str]] = field(default_factory=list)
-    left: list[OrderView] = field(default_factory=list)
+    left: list[OrderHandle] = field(default_factory=list)
     sent_ns: int = 0
 
 
@@ -112,7 +114,7 @@ class Risk:
         self._needs = self.gate.needs
         if core.settings.mode == "inline" and any(getattr(policy, "flatten", False) for policy in self.gate.policies):
             raise ConfigError("flat on loss waits in a thread of its own", hint='connect with mode="threaded"')
-        self._counted: dict[int, tuple[OrderView, float]] = {}  # by identity: the quantity that the book was told
+        self._counted: dict[int, tuple[OrderTrack, float]] = {}  # by identity: the quantity that the book was told
         self._told: dict[int, tuple[bool, int]] = {}  # order id -> (told that it is live, fills told of)
         self._request_ids: dict[int, str] = {}
         self._ask_ns: int | None = None  # when to have the positions named again
@@ -195,22 +197,28 @@ class Risk:
         """A signal kills. Main thread only."""
         self.switch.on_signal(number, scope)
 
-    def left(self) -> list[OrderView]:
+    def left(self) -> list[OrderHandle]:
         """Orders of this client that may still fill, or that wait untransmitted in TWS; largest risk first."""
         core = self._core
-        with core.lock:
-            own = [view for view in core.table if view.client_id == core.client_id and view.order_id and _open(view)]
-        return sorted(own, key=_risk_of, reverse=True)
+        own = [order for order in core.orders.all() if order.client_id == core.client_id and order.order_id]
+        return sorted(filter(_open, own), key=_risk_of, reverse=True)
+
+    def _behind(self) -> bool:
+        """Whether one of them may fill, or the book has not heard yet that it cannot: it follows the history."""
+        with self._core.lock:
+            own = [v for v in self._core.table if v.client_id == self._core.client_id and v.order_id]
+            if any(map(_open, own)):
+                return True
+        return bool(self.left())
 
     def wait_ended(self, report: KillReport, timeout: float) -> None:
         """Wait until nothing that a kill hit may fill; what is left then is in the report."""
         everything = report.kill.scope == "everything"
 
-        def rest() -> list[OrderView]:
+        def rest() -> list[OrderHandle]:
             if not everything:
                 return self.left()
-            with self._core.lock:
-                return [view for view in self._core.table if _open(view)]
+            return list(filter(_open, self._core.orders.all()))
 
         try:
             self._core.wait_until(lambda: not rest() or self._core.lost is not None, timeout)
@@ -285,7 +293,7 @@ class Risk:
             except IbwireError as error:
                 self.problems.append(f"positions may be open: {error}")
 
-    def flatten(self, timeout: float = 10.0) -> list[OrderView]:
+    def flatten(self, timeout: float = 10.0) -> list[OrderHandle]:
         """Close every position that the book knows at the market; only while the kill switch is shut.
 
         First every order of this client must have ended, within `timeout` seconds: an order that may still fill and
@@ -294,7 +302,7 @@ class Risk:
 
         Returns
         -------
-        list of OrderView
+        list of OrderHandle
             The orders that were sent.
 
         Raises
@@ -306,11 +314,11 @@ class Risk:
             raise ConfigError("positions are closed only while the kill switch is shut", hint="kill() first")
         if "positions" not in self.book.told:
             raise ConfigError("positions are not known here", hint="use FlatOnLoss or MaxPosition, which ask for them")
-        core.wait_until(lambda: not self.left() or core.lost is not None, timeout)
+        core.wait_until(lambda: not self._behind() or core.lost is not None, timeout)
         with self.book.lock:
             lines = [line for line in self.book.lines.values() if line.position]
             held = [(x.account, x.contract, x.position, bool(x.entries) or not x.is_settled) for x in lines]
-        sent: list[OrderView] = []
+        sent: list[OrderHandle] = []
         for account, contract, position, busy in held:
             name = contract.localSymbol or contract.symbol
             if busy:
@@ -420,14 +428,14 @@ class Risk:
         if told:
             self.gate.watch(clock.now_ns())
 
-    def order_changed(self, view: OrderView) -> None:
+    def order_changed(self, view: OrderTrack) -> None:
         """An order changed; the client's lock is held."""
         if self.gate.policies:
             self._count(view)
         if self._governor is not None and view.client_id == self._core.client_id:
             self._tell_governor(view)
 
-    def _count(self, view: OrderView) -> None:
+    def _count(self, view: OrderTrack) -> None:
         contract, order = view.broker_contract or view.contract, view.broker_order or view.order
         if contract is None or order is None or view.what_if:
             return
@@ -453,22 +461,22 @@ class Risk:
         group = groups.pop() if len(groups) == 1 else ""
         self.book.on_order(key, account, contract, side, remaining, price, view.parent_id, group)
 
-    def _tell_governor(self, view: OrderView) -> None:
+    def _tell_governor(self, view: OrderTrack) -> None:
         seen, fills = self._told.get(view.order_id, (False, 0))
         if view.is_live and not seen:
-            self._ask_governor(Event.ORDER_LIVE, view)
+            self._ask_governor(Event.ORDER_LIVE, view.handle)
         if len(view.fills) > fills:
-            self._ask_governor(Event.FILL, view)
+            self._ask_governor(Event.FILL, view.handle)
         self._told[view.order_id] = (seen or view.is_live, len(view.fills))
 
-    def _ask_governor(self, event: Event, view: OrderView) -> None:
+    def _ask_governor(self, event: Event, view: OrderHandle) -> None:
         if self._core.settings.mode == "inline":
             self._govern(event, view)
         else:
             # Not in the thread that brings the orders: a callback that never returns must hold nothing.
             in_background("ibwire-governor", self._govern, event, view)
 
-    def _govern(self, event: Event, view: OrderView) -> None:
+    def _govern(self, event: Event, view: OrderHandle) -> None:
         try:
             verdict = self._governor(event, view)
         except Exception as error:
@@ -489,11 +497,11 @@ class Risk:
             self.gate.shut = self.gate.shut or reason
 
 
-def _open(view: OrderView) -> bool:
-    return view.may_fill or (view.state is State.UNTRANSMITTED and not view.what_if)
+def _open(order: OrderHandle | OrderView) -> bool:
+    return order.may_fill or (order.state is State.UNTRANSMITTED and not order.what_if)
 
 
-def _risk_of(view: OrderView) -> float:
+def _risk_of(view: OrderHandle) -> float:
     """Money that may still change hands; what is unknown comes first."""
     remaining = view.remaining
     order = view.broker_order or view.order

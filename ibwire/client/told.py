@@ -6,10 +6,12 @@ link it is told here, under the lock of the one send path and before the bytes l
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable, Collection
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from ibwire.errors import IbwireError
 from ibwire.ring.tables import OrderRows, private_orders
@@ -22,7 +24,19 @@ from ibwire.trade.view import OrderView
 if TYPE_CHECKING:
     from ibwire._tracker import OrderValues
 
-__all__ = ["ToldTable", "TwinTable", "differences", "exact", "row_name", "tell_open", "tell_place", "told", "twin"]
+__all__ = [
+    "ToldTable",
+    "TwinTable",
+    "counted",
+    "differences",
+    "exact",
+    "remaining_of",
+    "row_name",
+    "tell_open",
+    "tell_place",
+    "told",
+    "twin",
+]
 
 
 class _Entry(Protocol):
@@ -118,10 +132,50 @@ class ToldTable(OrderTable):
             rows.looked_up(now_ns, self.sees())
         return super().on_looked_up(now_ns)
 
+    def check_deadlines(self, now_ns: int) -> list[OrderView]:
+        for rows in self._told():
+            rows.check_deadlines(now_ns)
+        return super().check_deadlines(now_ns)
+
+    def on_dispute(self, view: OrderView, now_ns: int) -> list[OrderView]:
+        """The two machines say different things about an order: both are to doubt it, until it is looked up."""
+        order_id = view.order_id if view.client_id == self.client_id and view.order_id else None
+        for rows in self._told():
+            rows.unreadable(now_ns, order_id)
+        return OrderTable.on_undecodable(self, order_id, "the order table and its history say different things", now_ns)
+
 
 def told(rows: OrderRows, sees: Callable[[], int]) -> type[ToldTable]:
     """The table class of one connection, whose compiled rows are `rows`."""
     return type("OrderTable", (ToldTable,), {"told_rows": (rows,), "sees": staticmethod(sees), "__module__": __name__})
+
+
+_CHANGES: Final = ("begin_snapshot", "end_snapshot", "check_deadlines")
+
+
+def counted(table_type: type[OrderTable]) -> type[OrderTable]:
+    """A table class that says when it is between two changes, to those who read its orders without a lock.
+
+    ``changing`` is not 0 during a change; ``changes`` is another number after it.
+    """
+    members: dict[str, Any] = {"changing": 0, "changes": 0, "__module__": __name__, "__doc__": table_type.__doc__}
+    for name, method in inspect.getmembers(table_type, inspect.isfunction):
+        if name.startswith("on_") or name in _CHANGES:
+            members[name] = _counted(method)
+    return type(table_type.__name__, (table_type,), members)
+
+
+def _counted(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **values: Any) -> Any:
+        self.changing += 1  # under the client's lock
+        try:
+            return method(self, *args, **values)
+        finally:
+            self.changes += 1
+            self.changing -= 1
+
+    return call
 
 
 def tell_open(table: OrderTable, rows: OrderRows, now_ns: int) -> None:
@@ -197,10 +251,6 @@ class TwinTable(ToldTable):
         self.rows.restored(now_ns)
         return super().on_restored(reason, now_ns)
 
-    def check_deadlines(self, now_ns: int) -> list[OrderView]:
-        self.rows.check_deadlines(now_ns)
-        return super().check_deadlines(now_ns)
-
     def end_snapshot(self, now_ns: int, complete: bool = True) -> list[OrderView]:
         if complete:
             self.rows.end_snapshot(now_ns, True)
@@ -218,6 +268,11 @@ def twin(client_id: int, live: OrderRows | None = None, sees: Callable[[], int] 
 def exact(value: float, digits: int) -> Decimal:
     """The decimal that a double and its digits after the point stand for."""
     return Decimal(f"{value:.{max(digits, 0)}f}")
+
+
+def remaining_of(row: OrderValues) -> Decimal | None:
+    """The quantity that is not executed; None when the total is not known."""
+    return None if math.isnan(row.total_remaining) else exact(row.total_remaining, row.total_remaining_digits)
 
 
 def differences(table: OrderTable, rows: OrderRows) -> list[str]:
@@ -249,7 +304,14 @@ def _of_row(view: OrderView, row: OrderValues) -> list[str]:
         "filled": (exact(row.total_filled, row.total_filled_digits), view.filled),
         "confirmed_filled": (exact(row.confirmed_filled, row.confirmed_filled_digits), view.confirmed_filled),
         "refusal": (row.refusal_code, view.refusal[0] if view.refusal else 0),
+        "problem": (row.problem_code, view.last_error[0] if view.last_error else 0),
+        "remaining": (remaining_of(row), view.remaining),
+        "wire_status": (row.status, view.wire_status),
     }
+    average = math.nan if view.avg_fill_price is None else view.avg_fill_price
+    both_unset = math.isnan(row.average) and math.isnan(average)
+    if not both_unset and not math.isclose(row.average, average, rel_tol=1e-12):  # the last digit of a quotient may
+        pairs["average"] = (row.average, average)
     if len(fees) < 2:
         seen = {} if math.isnan(row.fees) else {row.currency: exact(row.fees, row.fees_digits)}
         pairs["fees"] = (seen, fees)

@@ -108,7 +108,7 @@ class Record:
 RECORD_BYTES: Final = 64
 ORDER_HEADER_BYTES: Final = 192
 QUOTE_ROW_BYTES: Final = 128
-ORDER_ROW_BYTES: Final = 256
+ORDER_ROW_BYTES: Final = 320
 PART_BYTES: Final[dict[str, int]] = {
     "market": RECORD_BYTES,
     "order": ORDER_HEADER_BYTES,
@@ -429,7 +429,7 @@ ROWS: Final[tuple[Record, ...]] = (
         _f("quantity_digits", "i8"),
         _f("filled_digits", "i8"),
         _f("remaining_digits", "i8"),
-        _f("pad0", "u8"),
+        _f("total_remaining_digits", "i8"),
         _f("pad1", "u16"),
         _f("statuses", "u32", doc="status messages so far"),
         _f("opens", "u32", doc="open order messages so far"),
@@ -454,6 +454,12 @@ ROWS: Final[tuple[Record, ...]] = (
         _f("currency", "char4", doc="of the fees"),
         _f("corrections", "u32", doc="executions that replaced another"),
         _f("notional", "f64", doc="quantity times price of the executions"),
+        _f("total_remaining", "f64", doc="quantity not executed, from all that is known; NaN: the total is not known"),
+        _f("average", "f64", doc="average price of what is filled, without fees; NaN: nothing is"),
+        _f("stepped_seq", "u64", doc="every message up to this one is in the row"),
+        _f("problem_code", "i32", doc="of the last error that was no mere warning; 0: none"),
+        _f("pad2", "u32"),
+        *(_f(f"pad{n}", "u64") for n in range(3, 7)),
     ),
 )
 """Rows of the live tables. All begin alike; a reader copies a whole row while ``lock`` is even and unchanged."""

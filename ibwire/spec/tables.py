@@ -294,7 +294,8 @@ def machine_plan(effects: Mapping[int, OrderEffect] | None = None, *, restores: 
     """
     rules, cells = _rules()
     may_fill = sum(1 << state for state, risk in enumerate(RISK) if risk in (Risk.MAYBE_LIVE, Risk.LIVE, Risk.UNKNOWN))
-    effect = (OrderEffect.REFUSED, OrderEffect.MODIFY_REFUSED, Trigger.WARNING, Trigger.MODIFY_REFUSED)
+    effects_named = (OrderEffect.WARNING, OrderEffect.REFUSED, OrderEffect.MODIFY_REFUSED, OrderEffect.CANCELLED)
+    effect = (*effects_named, Trigger.WARNING, Trigger.MODIFY_REFUSED)
     return (
         rules,
         cells,

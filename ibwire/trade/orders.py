@@ -418,6 +418,7 @@ class OrderTable:
     def _merge(self, view: OrderView, other: OrderView, now_ns: int) -> None:
         """`other` was held under its permId only and turns out to be `view`."""
         self._asked.pop(id(other), None)
+        other.became = view
         for fill in other.fills.values():
             fill.owner = view
         view.fills.update(other.fills)

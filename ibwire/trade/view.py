@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ibwire.spec.orderstates import (
     ENDED,
@@ -19,7 +19,7 @@ from ibwire.spec.orderstates import (
 )
 from ibwire.trade.executions import EXACT, ZERO, Fill, Part, known, sum_fees
 
-__all__ = ["OrderEvent", "OrderView", "money", "plain"]
+__all__ = ["OrderEvent", "OrderView", "Standing", "money", "plain"]
 
 # Plain integers: operators of Flag make an object each.
 _NEEDS_QUERY, _SEEN_LIVE, _ANSWERED = int(Flag.NEEDS_QUERY), int(Flag.SEEN_LIVE), int(Flag.ANSWERED)
@@ -80,79 +80,18 @@ class OrderEvent:
     code: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class OrderView:
-    """One order. Read it from any thread; only the :class:`~ibwire.trade.orders.OrderTable` writes it.
+class Standing:
+    """What follows from the state, the flags and the last wire status of an order, wherever they stand."""
 
-    Attributes
-    ----------
-    order_id, client_id : int
-        Who placed it; order id 0 for a manual order that is not bound.
-    perm_id : int
-        The account-wide id, 0 until known; a known one is never overwritten.
-    contract, order : object or None
-        As placed, else as the gateway reported them.
-    broker_contract, broker_order : object or None
-        Those of the last openOrder message.
-    placed_order : object or None
-        The order as first placed, before any modify.
-    state : State
-        Our view of it.
-    wire_status : str
-        The last status text as it came, "" while none came.
-    events : list of OrderEvent
-        Everything that changed it, oldest first. Repeats are counted in `duplicates` only.
-    certain : State
-        The last state that was not uncertain.
-    flags : int
-        What it remembers, bits of :class:`~ibwire.spec.orderstates.Flag`.
-    due_ns : int
-        When its state has lasted too long without an answer; 0 while nothing is awaited.
-    last_error : tuple of (int, str) or None
-        Last code and text that was not a mere warning.
-    notes : list of (int, str)
-        Every code and text that came for it, in order.
-    """
+    __slots__ = ()
+    if TYPE_CHECKING:
 
-    order_id: int
-    client_id: int
-    first_ns: int
-    perm_id: int = 0
-    parent_id: int = 0
-    contract: Any = None
-    order: Any = None
-    broker_contract: Any = None
-    broker_order: Any = None
-    placed_order: Any = None
-    state: State = State.CREATED
-    wire_status: str = ""
-    events: list[OrderEvent] = field(default_factory=list)
-    certain: State = State.CREATED
-    flags: int = 0
-    due_ns: int = 0
-    what_if: bool = False
-    refusal: tuple[int, str] | None = None
-    last_error: tuple[int, str] | None = None
-    advanced_reject: str = ""
-    notes: list[tuple[int, str]] = field(default_factory=list)
-    order_ref: str = ""
-    oca_group: str = ""
-    why_held: str = ""
-    mkt_cap_price: float = 0.0
-    duplicates: int = 0
-    pending_modifies: list[Any] = field(default_factory=list)
-    replaced: list[Any] = field(default_factory=list)  # terms that an accepted modify took the place of
-    modify_refusals: int = 0  # refusals while several modifies are unanswered: which one each meant is not told
-    fills: dict[str, Fill[OrderView]] = field(default_factory=dict)
-    exec_filled: Decimal = ZERO  # sum of the executions that count for quantity
-    exec_notional: Decimal = ZERO
-    exec_cum: Decimal = ZERO  # highest cumulative quantity an execution named
-    corrected: bool = False
-    last_act: str = ""  # place, modify or cancel: what was sent last
-    perm_id_told: bool = False
-    reported_filled: Decimal = ZERO  # highest quantity a status named
-    reported_remaining: Decimal | None = None
-    reported_avg: float = 0.0
+        @property
+        def state(self) -> State: ...
+        @property
+        def flags(self) -> int: ...
+        @property
+        def wire_status(self) -> str: ...
 
     def has(self, flags: int) -> bool:
         """Whether any of these flags is set."""
@@ -214,6 +153,84 @@ class OrderView:
         if (self.state, self.wire_status) in STATUS_SPEAKS:
             return WIRE_MEANING[self.wire_status]
         return STATE_MEANING[self.state]
+
+
+@dataclass(slots=True, eq=False)
+class OrderView(Standing):
+    """One order. Read it from any thread; only the :class:`~ibwire.trade.orders.OrderTable` writes it.
+
+    Attributes
+    ----------
+    order_id, client_id : int
+        Who placed it; order id 0 for a manual order that is not bound.
+    perm_id : int
+        The account-wide id, 0 until known; a known one is never overwritten.
+    contract, order : object or None
+        As placed, else as the gateway reported them.
+    broker_contract, broker_order : object or None
+        Those of the last openOrder message.
+    placed_order : object or None
+        The order as first placed, before any modify.
+    state : State
+        Our view of it.
+    wire_status : str
+        The last status text as it came, "" while none came.
+    events : list of OrderEvent
+        Everything that changed it, oldest first. Repeats are counted in `duplicates` only.
+    certain : State
+        The last state that was not uncertain.
+    flags : int
+        What it remembers, bits of :class:`~ibwire.spec.orderstates.Flag`.
+    due_ns : int
+        When its state has lasted too long without an answer; 0 while nothing is awaited.
+    last_error : tuple of (int, str) or None
+        Last code and text that was not a mere warning.
+    notes : list of (int, str)
+        Every code and text that came for it, in order.
+    became : OrderView or None
+        The order that this one turned out to be.
+    """
+
+    order_id: int
+    client_id: int
+    first_ns: int
+    perm_id: int = 0
+    parent_id: int = 0
+    contract: Any = None
+    order: Any = None
+    broker_contract: Any = None
+    broker_order: Any = None
+    placed_order: Any = None
+    state: State = State.CREATED
+    wire_status: str = ""
+    events: list[OrderEvent] = field(default_factory=list)
+    certain: State = State.CREATED
+    flags: int = 0
+    due_ns: int = 0
+    what_if: bool = False
+    refusal: tuple[int, str] | None = None
+    last_error: tuple[int, str] | None = None
+    advanced_reject: str = ""
+    notes: list[tuple[int, str]] = field(default_factory=list)
+    order_ref: str = ""
+    oca_group: str = ""
+    why_held: str = ""
+    mkt_cap_price: float = 0.0
+    duplicates: int = 0
+    pending_modifies: list[Any] = field(default_factory=list)
+    replaced: list[Any] = field(default_factory=list)  # terms that an accepted modify took the place of
+    became: OrderView | None = None  # the one that it turned out to be, when it was held under its permId only
+    modify_refusals: int = 0  # refusals while several modifies are unanswered: which one each meant is not told
+    fills: dict[str, Fill[OrderView]] = field(default_factory=dict)
+    exec_filled: Decimal = ZERO  # sum of the executions that count for quantity
+    exec_notional: Decimal = ZERO
+    exec_cum: Decimal = ZERO  # highest cumulative quantity an execution named
+    corrected: bool = False
+    last_act: str = ""  # place, modify or cancel: what was sent last
+    perm_id_told: bool = False
+    reported_filled: Decimal = ZERO  # highest quantity a status named
+    reported_remaining: Decimal | None = None
+    reported_avg: float = 0.0
 
     @property
     def total_quantity(self) -> Decimal | None:
@@ -324,14 +341,17 @@ class OrderView:
 
     def summary(self) -> str:
         """``100 @ 187.426, commission 1.00 USD`` from what is known now."""
-        text = plain(self.filled)
-        price = self.avg_fill_price
+        return self.sum_up(self.filled, self.avg_fill_price)
+
+    def sum_up(self, filled: Decimal, price: float | None) -> str:
+        """That sentence for a quantity and its average price, with the fees that are known."""
+        text = plain(filled)
         if price is not None:
             text = f"{text} @ {price:.12g}"
         fees = money(self.commission)
         if not fees:
             return text
-        complete = self.filled == self.exec_filled and all(fill.fee is not None for fill in self.executions)
+        complete = filled == self.exec_filled and all(fill.fee is not None for fill in self.executions)
         return f"{text}, commission {fees}{'' if complete else ' so far'}"
 
     def __repr__(self) -> str:

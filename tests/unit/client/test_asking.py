@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -201,7 +202,8 @@ def test_a_cancel_is_not_held_up_by_a_modify() -> None:
 def test_another_clients_order_is_only_to_look_at() -> None:
     world = World()
     theirs = world.resting()
-    theirs.client_id = 2
+    track: Any = world.core.table.get(theirs.order_id)
+    track.client_id = 2
     for act in (theirs.cancel, lambda: theirs.modify(lmtPrice=2.0)):
         with pytest.raises(OrderError, match="client 2"):
             act()

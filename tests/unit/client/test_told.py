@@ -67,9 +67,10 @@ def test_a_difference_is_found_and_named() -> None:
         apple, core = client.qualify(stock("AAPL")), client._core
         order = client.orders.place(apple, limit("BUY", 7, 1.0)).wait("live")
         table: Any = core.table
+        track: Any = table.get(order.order_id)
         with core.lock:
             table.check()
-            order.exec_filled = Decimal(3)
+            track.exec_filled = Decimal(3)
             with pytest.raises(IbwireError, match="filled is Decimal"):
                 table.check()
-            order.exec_filled = Decimal(0)
+            track.exec_filled = Decimal(0)

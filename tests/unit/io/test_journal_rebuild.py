@@ -17,6 +17,7 @@ from ibwire.io.journal_rebuild import rebuild, replay
 from ibwire.io.journal_table import journaled, restore
 from ibwire.spec.orderstates import State
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.view import OrderView
 from ibwire.types import incoming, outgoing
 from ibwire.types.constructors import limit, market, stock
 from ibwire.types.structs import Order, OrderCancel
@@ -30,7 +31,7 @@ def picture(table: Any) -> list[dict[str, Any]]:
     codec = Codec(225, Role.CLIENT)
     found = []
     for view in table:
-        values = {name: getattr(view, name) for name in slots(view) if name not in _OBJECTS}
+        values = {name: getattr(view, name) for name in slots() if name not in _OBJECTS}
         values["fills"] = {
             base: (one.exec_id, one.shares, one.price, one.side, one.ns, {n: str(fee) for n, fee in one.fees.items()})
             for base, one in view.fills.items()
@@ -43,8 +44,8 @@ def picture(table: Any) -> list[dict[str, Any]]:
     return found
 
 
-def slots(view: Any) -> list[str]:
-    return [name for kind in type(view).__mro__ for name in getattr(kind, "__slots__", ()) if not name.startswith("_")]
+def slots() -> list[str]:
+    return [name for name in OrderView.__slots__ if not name.startswith("_")]
 
 
 def act(ib: Any, contract: Any, rng: random.Random) -> None:

@@ -121,6 +121,7 @@ def entry(verb: str, what: Any, order_id: int = 0, text: str = "", now_ns: int =
         made.decimal("quantity", one.shares)
         made.decimal("filled", getattr(one, "cumQty", None))
         made.double("price", one.price)
+        made.double("avg_price", getattr(one, "avgPrice", None))
         made.texts(
             execId=one.execId, account=getattr(one, "acctNumber", ""), secType=getattr(what.contract, "secType", "")
         )

@@ -29,6 +29,7 @@ EXEC_IDS = st.sampled_from(("a.01.01", "a.01.02", "a.01.03", "b.01.01", "c.01.01
 GROUPS = st.sampled_from(("", "", "", "G"))
 ACCOUNTS = st.sampled_from(("", "DU0000001", "DU0000002", "DF0000001", "F1", "D"))
 TYPES = st.sampled_from(("STK", "STK", "BAG", "OPT", ""))
+AVERAGES = st.sampled_from((0.0, 10.25, 10.5, 1.7976931348623157e308))
 PRICES = st.sampled_from((None, 10.0, 10.5, 187.43))
 
 
@@ -63,9 +64,11 @@ def _steps(draw: Any) -> Step:
         return Step(verb, 0, message)
     if verb in ("orderStatus", "orderBound"):
         ids = {"permId": draw(PERMS), "clientId": draw(CLIENTS), "parentId": draw(st.sampled_from((0, 0, 7)))}
+        ids["avgFillPrice"] = draw(AVERAGES)
         return Step(verb, 0, order_status(draw(IDS), draw(STATUSES), draw(QUANTITIES), draw(QUANTITIES), **ids))
     if verb == "execDetails":
         over = {"permId": draw(PERMS), "clientId": draw(CLIENTS), "acctNumber": draw(ACCOUNTS)}
+        over["avgPrice"] = draw(AVERAGES)
         contract = stock(secType=draw(TYPES))
         exec_id, shares, cum = draw(EXEC_IDS), draw(QUANTITIES), draw(st.sampled_from((None, 10, 60, 100)))
         return Step(verb, 0, execution(draw(IDS), exec_id, shares, 10.5, cum, contract, **over))
