@@ -7,6 +7,7 @@ import difflib
 from dataclasses import MISSING, fields
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ibwire.errors import ConfigError, PacingError
@@ -33,6 +34,7 @@ _HOLDS: Final = {
     for kind in (Contract, Order)
 }
 """Fields that hold something that can be changed in place."""
+_VALUES: Final = {kind: attrgetter(*(f.name for f in fields(kind))) for kind in (Contract, Order)}
 _ANSWER_NS: Final = DEADLINE_MS[State.MODIFY_REQUESTED] * 1_000_000
 
 
@@ -167,15 +169,15 @@ class Modify:
 
 def copied(made: Any) -> Any:
     """A copy of a contract or an order that shares nothing that can be changed."""
-    names = _HOLDS.get(type(made))
-    if names is None:
+    values = _VALUES.get(type(made))
+    if values is None:
         return copy.deepcopy(made)
-    found = copy.copy(made)
-    for name in names:
+    found = type(made)(*values(made))
+    for name in _HOLDS[type(made)]:
         value = getattr(made, name)
         if isinstance(value, list):
             setattr(found, name, copy.deepcopy(value) if value else [])
-        else:
+        elif value is not None:
             setattr(found, name, copy.copy(value))
     return found
 

@@ -92,7 +92,8 @@ class Line:
     """
 
     __slots__ = (
-        *("_asked", "_base", "_fills", "_is_told", "_old", "_told", "account", "buy", "contract", "entries", "gross"),
+        *("_asked", "_at_mark", "_base", "_changes", "_fills", "_is_told", "_old", "_told", "account", "buy"),
+        *("contract", "entries", "gross"),
         *("highest", "is_named", "key", "known", "lowest", "mark", "position", "sell", "sums", "total", "unit"),
         "worst",
     )
@@ -110,6 +111,7 @@ class Line:
         self._old: list[float] = []  # that may be older than the first number
         self._asked: tuple[int, int] | None = None  # how many of both there were when the gateway was asked
         self.mark = self.known = self.unit = inf
+        self._at_mark = self._changes = 0  # entries whose price is the mark; changes since all was counted anew
         self.entries: set[Entry] = set()
         sums.lines.append(self)
         total.lines.append(self)
@@ -189,14 +191,45 @@ class Line:
             if money < 0:
                 money = -money
             if money > self.mark or (self.mark == inf and money < inf):
-                self.mark = money
+                self.mark, self._at_mark = money, 1
+            elif money == self.mark:
+                self._at_mark += 1
         self._settle(quantity)
 
     def remove(self, entry: Entry) -> None:
         """Count it no longer; harmless twice."""
-        if entry in self.entries:
-            self.entries.discard(entry)
+        entries, side, quantity = self.entries, entry.side, entry.quantity
+        if entry not in entries:
+            return
+        entries.discard(entry)
+        self._changes += 1
+        if abs(entry.price) * self.unit == self.mark:
+            self._at_mark -= 1
+        plain = side and not entry.group and not entry.parent_id and quantity < inf
+        if not plain or not entries or self._at_mark < 1 or self._changes >= _RESUM_EVERY:
             self.update()
+            return
+        if side > 0:
+            self.buy -= quantity
+        else:
+            self.sell -= quantity
+        self._settle(-quantity)
+
+    def change(self, entry: Entry, quantity: float) -> None:
+        """It may fill so much from now on; the rest of it stays as it is."""
+        more = quantity - entry.quantity
+        if not more:
+            return
+        self._changes += 1
+        entry.quantity = quantity
+        if entry.group or entry.parent_id or not entry.side or more - more != 0.0 or self._changes >= _RESUM_EVERY:
+            self.update()
+            return
+        if entry.side > 0:
+            self.buy += more
+        else:
+            self.sell += more
+        self._settle(more)
 
     def learn_price(self, price: float) -> None:
         """What units were worth last, by a fill or the gateway's average. NaN says nothing."""
@@ -205,12 +238,15 @@ class Line:
             self.known = money
 
     def update(self) -> None:
-        """Count everything anew: nothing is ever subtracted, so nothing drifts."""
-        self.mark = inf
-        for price in (self.known, *(abs(entry.price) * self.unit for entry in self.entries)):
+        """Count everything anew: what was added and subtracted before cannot drift far."""
+        self.mark, self._at_mark, self._changes = self.known, 0, 0
+        for entry in self.entries:
             # A price that was never sent must leave no trace: the largest of what is there.
-            if price < inf and (self.mark == inf or price > self.mark):
-                self.mark = price
+            money = abs(entry.price) * self.unit
+            if money < inf and (self.mark == inf or money > self.mark):
+                self.mark, self._at_mark = money, 1
+            elif money == self.mark:
+                self._at_mark += 1
         before = self.buy + self.sell
         self.buy, self.sell = exposure_of(self.entries)
         self._settle(self.buy + self.sell - before)
@@ -230,7 +266,7 @@ class Line:
         total.worst += more_worst
         total.gross += more_gross
         total.changes += 1
-        number = total.open + total.worst + total.gross
+        number = more_worst + more_gross
         if number - number != 0.0:  # infinite, or the difference of infinities
             sums.sum_up()
             total.sum_up()

@@ -110,7 +110,14 @@ class Book:
     ) -> None:
         """What an order may still fill; 0 when it has ended. ``group``: as :func:`~ibwire.trade.exposure.group_of`."""
         with self.lock:
-            had = self._orders.pop(order_id, [])
+            had = self._orders.get(order_id, [])
+            if remaining > 0 and len(had) == 1 and contract.secType != "BAG":
+                one = had[0]
+                is_same = (one.side, one.parent_id, one.group) == (side, parent_id, group)
+                if is_same and (price != price or price == one.price) and one.line is self.line(account, contract):
+                    one.line.change(one, remaining)
+                    return
+            self._orders.pop(order_id, None)
             for entry in had:
                 entry.line.remove(entry)
             if remaining > 0:
@@ -234,6 +241,8 @@ class BookView:
         Even with everything that is open on its side, it cannot turn a position round.
     line_gross, notional : float
         Money in the contract at worst; money of this request. Infinite when unknown.
+    quote : QuoteLike or None
+        The newest of the contract, None while there is none.
     blind : str
         Why nobody can tell what is held and open where this request would go; empty while that is known.
     account_open, account_worst, account_gross, account_spent, total_open, total_worst, total_gross : float
@@ -242,12 +251,13 @@ class BookView:
 
     __slots__ = (
         *("_book", "_entries", "_highest", "_lowest", "_parts", "account_gross", "account_open"),
-        *("account_spent", "account_worst", "blind", "buy", "line_gross", "notional", "only_reduces", "request"),
-        *("sell", "start_ns", "total_gross", "total_open", "total_worst", "worst"),
+        *("account_spent", "account_worst", "blind", "buy", "line_gross", "notional", "only_reduces", "quote"),
+        *("request", "sell", "start_ns", "total_gross", "total_open", "total_worst", "worst"),
     )
 
     def __init__(self, book: Book, request: Request, now_ns: int) -> None:
         self._book = book
+        self.quote = book.quotes.get(request.key)
         self._entries: Sequence[Entry] = ()
         self._parts: list[PartView] | None
         self.request = request
@@ -263,11 +273,6 @@ class BookView:
             part.buy, part.sell, part.gross = self.buy, self.sell, self.line_gross
             self._parts = [part]
         return self._parts
-
-    @property
-    def quote(self) -> QuoteLike | None:
-        """The newest quote of the contract, None while there is none."""
-        return self._book.quotes.get(self.request.key)
 
     @property
     def told(self) -> set[str]:
