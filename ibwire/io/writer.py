@@ -134,16 +134,17 @@ class Writer:
                 raise SendFailed(f"nothing was sent: {reason}")
             # An exception out of here (Ctrl-C too) may leave half a frame on the wire: then nothing may follow it.
             self._broken = "an earlier send was interrupted"
-            self._send(memoryview(data))
+            self._send(data)
             self._broken = ""
             self.messages += messages
             self.bytes += len(data)
 
-    def _send(self, view: memoryview) -> None:
-        wrote = 0
-        while wrote < len(view):
+    def _send(self, data: bytes | bytearray | memoryview) -> None:
+        wrote, size = 0, len(data)
+        left = data
+        while True:
             try:
-                count = self._put(view[wrote:])
+                wrote += self._put(left)
             except OSError as exc:
                 self._broken = self._stopped or f"the connection broke: {exc.strerror or exc}"
                 shut(self._sock)  # the reader learns of it at once
@@ -151,11 +152,12 @@ class Writer:
             except BaseException:
                 shut(self._sock)
                 raise
-            wrote += count
-            if wrote < len(view):
-                self.partial_sends += 1
+            if wrote >= size:
+                return
+            self.partial_sends += 1
+            left = memoryview(data)[wrote:]
 
-    def _put(self, view: memoryview) -> int:
+    def _put(self, view: bytes | bytearray | memoryview) -> int:
         """Give the kernel some of it; how many bytes it took, at least 1."""
         return self._sock.send(view)
 
@@ -199,7 +201,7 @@ class InlineWriter(Writer):
         if poller.poll(max(1, timeout_ms)) and not self._stopped:
             self._receive()
 
-    def _put(self, view: memoryview) -> int:
+    def _put(self, view: bytes | bytearray | memoryview) -> int:
         while True:
             try:
                 return self._sock.send(view, socket.MSG_DONTWAIT)

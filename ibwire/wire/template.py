@@ -11,7 +11,6 @@ import copy
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import pairwise
-from math import isfinite
 from struct import Struct
 from sys import float_info
 from typing import Any, Final
@@ -20,13 +19,14 @@ from ibwire.errors import ConfigError, RequestError
 from ibwire.spec.registry import OUTGOING
 from ibwire.wire import varint
 from ibwire.wire.codec import Codec
-from ibwire.wire.values import decimal_text, number_text
+from ibwire.wire.values import decimal_text
 
 __all__ = ["Template"]
 
 _DOUBLE: Final = Struct("<d")
 _SMALL: Final = [bytes((value,)) for value in range(128)]
-_UNSET: Final = frozenset({2**31 - 1, 2**63 - 1, 2**127 - 1, float_info.max})
+_MAX: Final = float_info.max
+_UNSET: Final = frozenset({2**31 - 1, 2**63 - 1, 2**127 - 1, _MAX})
 """Numbers that mean "not set" somewhere: the full encode knows where."""
 # Values that look like nothing else and whose encodings differ in every dialect.
 _PROBES: Final[dict[type, tuple[Any, Any]]] = {
@@ -36,25 +36,62 @@ _PROBES: Final[dict[type, tuple[Any, Any]]] = {
 }
 
 
-def _text(kind: type) -> Callable[[Any], bytes]:
+def _refused(value: Any) -> RequestError:
+    # 0 is left out of some messages; the full encode knows which. A number that does not end is no value.
+    return RequestError(320, f"{value!r} cannot go into a prepared message: encode it in full")
+
+
+def _writer(kind: type, is_proto: bool) -> Callable[[Any], bytes]:
+    """What turns a slot's value into its bytes, or refuses it."""
     if kind is Decimal:
-        return lambda value: decimal_text(value).encode()
+        return _decimals(_sized if is_proto else bytes)
     if kind is int:
-        return lambda value: b"%d" % value
-    return lambda value: number_text(value).encode()
+        return _of_int(_varint if is_proto else b"%d".__mod__)
+    return _float_proto if is_proto else _float_text
 
 
-def _proto(kind: type) -> Callable[[Any], bytes]:
-    if kind is int:
-        return _varint
-    if kind is float:
-        return _DOUBLE.pack
-    return lambda value: _sized(decimal_text(value).encode())
+def _float_text(value: float) -> bytes:
+    if value.__class__ is not float or not value or value - value != 0.0 or value == _MAX:
+        raise _refused(value)
+    return repr(value).encode()
+
+
+def _float_proto(value: float) -> bytes:
+    if value.__class__ is not float or not value or value - value != 0.0 or value == _MAX:
+        raise _refused(value)
+    return _DOUBLE.pack(value)
+
+
+def _of_int(write: Callable[[int], bytes]) -> Callable[[Any], bytes]:
+    def checked(value: Any) -> bytes:
+        if value.__class__ is not int or not value or value in _UNSET:
+            raise _refused(value)
+        return write(value)
+
+    return checked
+
+
+def _decimals(wrap: Callable[[bytes], bytes]) -> Callable[[Any], bytes]:
+    last: list[tuple[Any, bytes]] = [(None, b"")]  # most orders are of the size of the one before
+
+    def checked(value: Any) -> bytes:
+        had, data = last[0]
+        if value is had:
+            return data
+        if value.__class__ is not Decimal or not value or not value.is_finite() or value in _UNSET:
+            raise _refused(value)
+        data = wrap(decimal_text(value).encode())
+        last[0] = (value, data)
+        return data
+
+    return checked
 
 
 def _varint(value: int) -> bytes:
     if 0 <= value < 128:
         return _SMALL[value]
+    if 0 <= value < 16384:
+        return bytes((value & 127 | 128, value >> 7))
     out = bytearray()
     varint.write(value, out)
     return bytes(out)
@@ -90,8 +127,7 @@ class Template:
         base = [probe[0] for probe in probes]
         payload = _encode(codec, message, slots, base)
         self.is_proto = codec.dialect_of(OUTGOING[type(message).MSG_ID]).value == "proto"
-        make = _proto if self.is_proto else _text
-        self._writers = tuple(make(kind) for kind in self._kinds)
+        self._writers = tuple(_writer(kind, self.is_proto) for kind in self._kinds)
         spans = []
         for number, (path, (old, new)) in enumerate(zip(slots, probes, strict=True)):
             changed = base[:number] + [new] + base[number + 1 :]
@@ -135,10 +171,17 @@ class Template:
         pieces.append(payload[at:])
         self._pieces = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
         slots = ((place, piece) for place, piece in enumerate(pieces) if isinstance(piece, int))
-        self._slots: tuple[tuple[int, int, Any, Any], ...] = tuple(
-            (at, n, self._kinds[n], self._writers[n]) for at, n in slots if n >= 0
+        self._slots = tuple((at, n, self._writers[n]) for at, n in slots if n >= 0)
+        # Innermost first: where the length stands, what it counts that never changes, and the pieces that do.
+        changing = {place for place, piece in enumerate(pieces) if isinstance(piece, int)}
+        self._nested = tuple(
+            (
+                place,
+                sum(len(self._pieces[at]) for at in range(place + 1, end)),
+                tuple(at for at in range(place + 1, end) if at in changing),
+            )
+            for place, end in nested
         )
-        self._nested = tuple(nested)  # innermost first
 
     def fill(self, *values: Any) -> bytes:
         """The payload with these values, in the order of the slots: equal to a full encode of them.
@@ -148,16 +191,11 @@ class Template:
         RequestError : a value is of another kind than its slot, not finite, or one that the peer is not sent.
         """
         pieces = self._pieces.copy()
-        for place, number, kind, write in self._slots:
-            value = values[number]
-            # 0 is left out of some messages; the full encode knows which. A number that does not end is no value.
-            if value.__class__ is not kind or not value or not isfinite(value) or value in _UNSET:
-                raise RequestError(320, f"{value!r} cannot go into a prepared message: encode it in full")
-            pieces[place] = write(value)
-        for place, end in self._nested:
-            size = 0
-            for piece in pieces[place + 1 : end]:
-                size += len(piece)
+        for place, number, write in self._slots:
+            pieces[place] = write(values[number])
+        for place, size, changing in self._nested:
+            for at in changing:
+                size += len(pieces[at])
             pieces[place] = _varint(size)
         return b"".join(pieces)
 
