@@ -127,7 +127,7 @@ class Decoder:
             return values
         if kind == Kind.INTENT:
             intent = intent_of(entry)
-            values = {"orderId": intent.order_id, "act": Act(intent.act).label, "after": intent.after_seq}
+            values = {"orderId": intent.order_id, "act": _act(intent.act), "after": intent.after_seq}
             return values | self._message(intent.frame, Role.GATEWAY)
         if kind in (Kind.SENT, Kind.SEND_FAILED):
             result = result_of(entry)
@@ -158,6 +158,13 @@ class Decoder:
         if about is None and message.NAME == "error":
             about = message.id
         return values if about is None else {"orderId": about, **values}
+
+
+def _act(number: int) -> str:
+    try:
+        return Act(number).label
+    except ValueError:  # a newer ibwire added it
+        return f"act_{number}"
 
 
 def _number(value: Any) -> str:

@@ -255,7 +255,10 @@ class Orders:
         return view.handle if isinstance(view, OrderTrack) else None
 
     def open(self) -> list[OrderHandle]:
-        """Every known order that may be filled: maybe live, live or unknown."""
+        """Every known order that may be filled: maybe live, live or unknown.
+
+        Other clients' and those typed in by hand too, as the last look-up found them: `client_id` says whose they are.
+        """
         return [order for order in self.all() if order.may_fill]
 
     def all(self) -> list[OrderHandle]:

@@ -196,9 +196,14 @@ class Replay:
 
     def _on_intent(self, entry: Entry) -> None:
         intent = intent_of(entry)
+        try:
+            act = Act(intent.act)
+        except ValueError:
+            problem = f"entry {entry.seq} intends act {intent.act}, which is not known here"
+            raise JournalError(problem, hint="read it with a newer ibwire") from None
         self._catch_up(intent.after_seq)
-        self._use(intent.order_id, entry.seq, is_ours=Act(intent.act).may_add_risk)
-        self._pending[entry.seq] = Unanswered(entry.seq, Act(intent.act), intent.order_id)
+        self._use(intent.order_id, entry.seq, is_ours=act.may_add_risk)
+        self._pending[entry.seq] = Unanswered(entry.seq, act, intent.order_id)
         if self.table is not None:
             self._command(intent, entry)
 

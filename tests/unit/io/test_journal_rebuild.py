@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 import ibwire
-from ibwire.errors import IbwireError
+from ibwire.errors import ConfigError, IbwireError
 from ibwire.io.journal import Act, FileJournal, MemoryJournal
 from ibwire.io.journal_errors import JournalError, JournalLocked
+from ibwire.io.journal_format import INTENT, Kind
+from ibwire.io.journal_read import read
 from ibwire.io.journal_rebuild import rebuild, replay
 from ibwire.io.journal_table import journaled, restore
 from ibwire.spec.orderstates import State
@@ -190,6 +192,31 @@ def test_an_input_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     journal_of(tmp_path, lambda journal: journal.told("on_moonrise", 0, 1))
     with pytest.raises(JournalError, match="on_moonrise"):
         replay(tmp_path, OrderTable(1))
+
+
+def test_an_act_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    def record(journal: Any) -> None:
+        journal._put(Kind.INTENT, 1, INTENT.pack(1, 0, 9, 0, 0))
+
+    journal_of(tmp_path, record)
+    with pytest.raises(JournalError, match="intends act 9, which is not known here"):
+        replay(tmp_path, OrderTable(1))
+
+
+def test_a_kill_stands_there_until_its_release(tmp_path: Path) -> None:
+    with ibwire.connect("sim", state_dir=str(tmp_path)) as ib:
+        ib.risk.kill("drill")
+    assert "drill" in replay(tmp_path, None).killed
+    with ibwire.connect("sim", state_dir=str(tmp_path)) as ib:
+        assert ib.risk.release("Ann")
+        ib.override("Ann", "looked at every position")
+        with pytest.raises(ConfigError, match="says who it is"):
+            ib.override(" ", "nobody did this")
+    assert replay(tmp_path, None).killed == ""
+    by_hand = [one.json() for one in read(tmp_path) if one.kind == Kind.OVERRIDE]
+    assert [(one["name"], one["what"]) for one in by_hand] == [
+        ("Ann", "release of the kill switch"), ("Ann", "looked at every position"),
+    ]  # fmt: skip
 
 
 def test_kills_and_marks_are_remembered(tmp_path: Path) -> None:
