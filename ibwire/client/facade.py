@@ -421,7 +421,7 @@ class Client:
 
         Raises
         ------
-        ConfigError : no name.
+        ConfigError : no name. JournalFull : the journal takes nothing, or is closed: it was not written down.
         """
         self._core.check_process()
         self._core.journal.override(name, what, clock.now_ns())

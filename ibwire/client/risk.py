@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ibwire.errors import ConfigError, IbwireError, RiskRejected
+from ibwire.errors import ConfigError, IbwireError, JournalError, RiskRejected
 from ibwire.io import clock
 from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock
 from ibwire.io.statedir import default_state_dir
@@ -189,7 +189,10 @@ class Risk:
         had = self.switch.release() or had
         if had:
             now_ns = clock.now_ns()
-            self._core.journal.override(by, "release of the kill switch", now_ns)
+            try:
+                self._core.journal.override(by, "release of the kill switch", now_ns)
+            except JournalError as error:  # it is released all the same
+                self.problems.append(str(error))
             self._core.journal.kill("released", "", f"by {by}", now_ns)
         return had
 

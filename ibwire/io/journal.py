@@ -143,7 +143,9 @@ class _Writing:
     def override(self, name: str, what: str, now_ns: int) -> None:
         if not name.strip():
             raise ConfigError("who overrides by hand says who it is", hint="give a name")
-        self._put(Kind.OVERRIDE, now_ns, json_body({"name": name, "what": what}))
+        if not self._put(Kind.OVERRIDE, now_ns, json_body({"name": name, "what": what})):
+            problem = f"what {name} did by hand was not written down: {self.problem or 'it is too large'}"
+            raise JournalFull(problem, hint="write it down elsewhere")
 
     def lost(self, reason: str, now_ns: int) -> None:
         self._put(Kind.LOST, now_ns, json_body({"reason": reason}))
@@ -160,9 +162,10 @@ class _Writing:
             self._high = order_id
             self._appender.set_high_water(order_id)
 
-    def _put(self, kind: Kind, now_ns: int, a: bytes, b: bytes = b"") -> None:
+    def _put(self, kind: Kind, now_ns: int, a: bytes, b: bytes = b"") -> int:
         life.check(self._generation)
-        self._appender.put(kind, now_ns, a, b)
+        seq: int = self._appender.put(kind, now_ns, a, b)
+        return seq
 
     def _sync(self) -> None:
         try:

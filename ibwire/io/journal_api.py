@@ -75,7 +75,12 @@ class Journal(Protocol):
         """The kill switch: ``engaged``, ``released`` or a step between."""
 
     def override(self, name: str, what: str, now_ns: int) -> None:
-        """Somebody, by name, did something by hand."""
+        """Somebody, by name, did something by hand.
+
+        Raises
+        ------
+        ConfigError : no name. JournalFull : it was not written down.
+        """
 
     def lost(self, reason: str, now_ns: int) -> None:
         """The link ended."""

@@ -258,7 +258,8 @@ class Reconcile:
         theirs = f"{view.state.label}, {plain(view.filled)} executed"
         foreign = view.client_id != self._table.client_id or view.order_id <= 0
         kind = Kind.UNKNOWN_OWNER if foreign else Kind.MISSING_HERE
-        done = "taken into the table" + ("; what becomes of it is told to its owner" if foreign else "")
+        elsewhere = view.client_id != self._table.client_id
+        done = "taken into the table" + ("; what becomes of it is told to its owner" if elsewhere else "")
         self._add(kind, view, "", theirs, done)
 
     def _compare(self, view: OrderView, before: _Belief) -> None:

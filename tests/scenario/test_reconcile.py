@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from ibwire.client import Client
+from ibwire.client.modifying import ModifyOutcome
 from ibwire.errors import ConnectError, OrderError
 from ibwire.spec.orderstates import State
 from ibwire.testing import SimGateway, sim_gateway
 from ibwire.trade.reconcile import Difference, Kind
+from ibwire.types.builders import bracket
 from ibwire.types.constructors import limit, market, stock
 
 Life = Callable[..., Client]
@@ -139,6 +141,37 @@ def test_an_order_typed_in_by_hand_has_an_unknown_owner(tmp_path: Path) -> None:
         with pytest.raises(OrderError, match="order 0 belongs to client 0"):
             ib.orders.cancel(manual)
         assert len({found.perm_id for found in ib.differences}) == 2
+
+
+def test_client_0_may_change_what_was_typed_in_by_hand(tmp_path: Path) -> None:
+    with sim_gateway("manual-orders", speed=50) as gateway:
+        gateway.wait_for(lambda: gateway.call(lambda world: len(world.engine.orders)) == 2)
+        ib = gateway.connect(state_dir=str(tmp_path), client_id=0)
+        assert [(one.kind, one.order_id, one.done) for one in ib.differences] == [
+            (Kind.UNKNOWN_OWNER, -1, "taken into the table"), (Kind.UNKNOWN_OWNER, -2, "taken into the table"),
+        ]  # fmt: skip
+        bound = ib.orders.get(-1)
+        assert bound is not None and bound.is_live
+        assert bound.modify(lmtPrice=140.0).wait().outcome is ModifyOutcome.ACCEPTED
+        bound.cancel()
+        assert bound.wait("done").state is State.CANCELLED
+
+
+def test_orders_of_an_earlier_life_can_be_changed_and_cancelled(life: Life) -> None:
+    ib = life()
+    placed = ib.orders.place_bracket(
+        ib.qualify(stock("AAPL")), bracket("BUY", 5, 1.0, take_profit=500.0, stop_loss=0.5)
+    )
+    placed.parent.wait("live")
+    ib.close()
+    again = life()
+    assert again.differences == []
+    parent, profit, loss = (again.orders.get(order.order_id) for order in placed.orders)
+    assert parent is not None and profit is not None and loss is not None
+    assert again._core.table.graph.children(parent) == [profit, loss]
+    assert loss.modify(auxPrice=0.4).wait().outcome is ModifyOutcome.ACCEPTED
+    parent.cancel()
+    assert [order.wait("done").state for order in (parent, profit, loss)] == [State.CANCELLED] * 3
 
 
 def test_two_live_perm_ids_under_one_order(life: Life, gateway: SimGateway) -> None:

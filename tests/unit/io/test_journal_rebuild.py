@@ -12,7 +12,7 @@ import pytest
 import ibwire
 from ibwire.errors import ConfigError, IbwireError
 from ibwire.io.journal import Act, FileJournal, MemoryJournal
-from ibwire.io.journal_errors import JournalError, JournalLocked
+from ibwire.io.journal_errors import JournalError, JournalFull, JournalLocked
 from ibwire.io.journal_format import INTENT, Kind
 from ibwire.io.journal_read import read
 from ibwire.io.journal_rebuild import rebuild, replay
@@ -212,6 +212,8 @@ def test_a_kill_stands_there_until_its_release(tmp_path: Path) -> None:
         ib.override("Ann", "looked at every position")
         with pytest.raises(ConfigError, match="says who it is"):
             ib.override(" ", "nobody did this")
+    with pytest.raises(JournalFull, match="what Ann did by hand was not written down: the journal is closed"):
+        ib.override("Ann", "came too late")
     assert replay(tmp_path, None).killed == ""
     by_hand = [one.json() for one in read(tmp_path) if one.kind == Kind.OVERRIDE]
     assert [(one["name"], one["what"]) for one in by_hand] == [
