@@ -29,6 +29,11 @@ def version(request: pytest.FixtureRequest) -> Iterator[int]:
     yield request.param
 
 
+def connect(gateway: SimGateway, **settings: Any) -> Client:
+    """A client whose two order tables, the plain and the compiled one, must say the same after each message."""
+    return gateway.connect(check_orders=True, state_dir=None, **settings)
+
+
 def sent(gateway: SimGateway, kind: type[Any]) -> int:
     return sum(isinstance(message, kind) for _, message in gateway.requests)
 
@@ -45,7 +50,7 @@ def turns(order: OrderHandle) -> list[Turn]:
 @pytest.mark.parametrize("mode", ["threaded", "inline"])
 def test_a_refused_modify_says_why_and_the_order_lives(version: int, mode: str) -> None:
     with sim_gateway("modify-refused", server_version=version) as gateway:
-        order = resting(gateway.connect(mode=mode))
+        order = resting(connect(gateway, mode=mode))
         modify = order.modify(lmtPrice=121.0).wait(LONG_S)
         assert (modify.outcome, modify.code) == (ModifyOutcome.REFUSED, 201)
         assert modify.text == "Order rejected: the change is not accepted"
@@ -56,7 +61,7 @@ def test_a_refused_modify_says_why_and_the_order_lives(version: int, mode: str) 
 
 def test_an_accepted_and_a_late_modify(version: int) -> None:
     with sim_gateway(server_version=version) as gateway:
-        order = resting(gateway.connect())
+        order = resting(connect(gateway))
         assert order.modify(lmtPrice=121.0).wait(LONG_S).outcome is ModifyOutcome.ACCEPTED
         gateway.rule(when=WHEN, do={"refuse": {"code": 104, "text": "it is filled"}})
         late = order.modify(lmtPrice=122.0).wait(LONG_S)
@@ -65,7 +70,7 @@ def test_an_accepted_and_a_late_modify(version: int) -> None:
 
 def test_a_refused_cancel_is_looked_up_and_proves_nothing(version: int) -> None:
     with sim_gateway("cancel-refused", server_version=version) as gateway:
-        client = gateway.connect()
+        client = connect(gateway)
         order = resting(client)
         for number, code in enumerate((10147, 10148, 161, 136, 135), 1):
             order.cancel()
@@ -79,7 +84,7 @@ def test_a_refused_cancel_is_looked_up_and_proves_nothing(version: int) -> None:
 
 def test_a_late_fill_is_told_after_the_end(version: int) -> None:
     with sim_gateway("late-fill", server_version=version) as gateway:
-        client = gateway.connect()
+        client = connect(gateway)
         order = resting(client)
         order.cancel().wait("done", LONG_S)
         assert client._core.wait_until(lambda: order.filled == 40 and bool(order.commission), LONG_S)
@@ -92,7 +97,7 @@ def test_a_late_fill_is_told_after_the_end(version: int) -> None:
 def test_silence_is_uncertain_then_asked_for_and_never_sent_again() -> None:
     """Of a placement and of a modify; both run into their deadlines together."""
     with sim_gateway("silent-placement") as gateway:
-        client = gateway.connect()
+        client = connect(gateway)
         silent = client.orders.place(client.qualify(stock("AAPL")), limit("BUY", 100, 120.0))
         with pytest.raises(WaitTimeout, match=r"order 1 is not acknowledged after 0\.01 s; it is sent"):
             silent.wait("acknowledged", 0.01, raise_on_timeout=True)
@@ -117,7 +122,7 @@ def test_silence_is_uncertain_then_asked_for_and_never_sent_again() -> None:
 def test_a_cancel_waits_for_nothing() -> None:
     """The gateway stands still while it is sent."""
     with sim_gateway() as gateway:
-        order = resting(gateway.connect())
+        order = resting(connect(gateway))
         stands, go = threading.Event(), threading.Event()
 
         def stand(world: Any) -> None:
@@ -140,7 +145,7 @@ def test_a_cancel_waits_for_nothing() -> None:
 
 def test_what_finds_no_turn_was_not_sent_and_cancels_go_first() -> None:
     with sim_gateway(speed=1) as gateway:
-        client = gateway.connect(rate_per_s=20, max_queue_ms=1)
+        client = connect(gateway, rate_per_s=20, max_queue_ms=1)
         contract = client.qualify(stock("AAPL"))
         placed: list[OrderHandle] = []
         with pytest.raises(PacingError) as caught:
@@ -156,7 +161,7 @@ def test_what_finds_no_turn_was_not_sent_and_cancels_go_first() -> None:
 
 def test_a_slow_and_a_broken_listener_harm_nobody() -> None:
     with sim_gateway("late-fill") as gateway:
-        client = gateway.connect()
+        client = connect(gateway)
         go = threading.Event()
         slow: list[OrderChange | Missed] = []
         quick: list[OrderChange] = []
