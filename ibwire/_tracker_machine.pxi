@@ -341,8 +341,8 @@ cdef class Machine(Book):
             order.has_history = True
 
     cdef int accept(self, Order *order, const Terms *terms) noexcept nogil:
-        # Drop the unanswered modifies up to the last that fits. -1: none does. 1: one before it was passed over, or the
-        # terms were in force before, so that this may be an older message.
+        # Drop the unanswered modifies up to the last that fits. -1: none does. 1: one before it, or the placement, was
+        # passed over, or the terms were in force before, so that this may be an older message.
         cdef int64_t at = <int64_t>order.pending.count - 1
         cdef uint32_t i, kept = 0
         cdef bint ambiguous
@@ -354,9 +354,10 @@ cdef class Machine(Book):
         if order.has_broker:
             ambiguous |= same_terms(&order.broker, terms)
             self.push_terms(&order.replaced, &order.broker)
-        elif order.has_placed:
-            ambiguous |= same_terms(&order.placed, terms)
-            self.push_terms(&order.replaced, &order.placed)
+        else:
+            ambiguous = True
+            if order.has_placed:
+                self.push_terms(&order.replaced, &order.placed)
         for i in range(<uint32_t>at):
             self.push_terms(&order.replaced, &order.pending.items[i])
         for i in range(order.replaced.count):

@@ -453,6 +453,7 @@ ERROR_REFUSED        any     MODIFY_OPEN                -            UNDECIDED  
 ERROR_REFUSED        any     SEEN_LIVE                  -            REFUSED_LIVE        REFUSED+QUERY    -
 ERROR_REFUSED        any     HELD                       -            UNDECIDED           REFUSED+QUERY    -
 ERROR_REFUSED        any     RESENT                     -            UNDECIDED           DOUBT+QUERY      -
+ERROR_REFUSED        any     MODIFY_REFUSED             -            UNDECIDED           DOUBT+QUERY      -
 ERROR_REFUSED        any     -                          -            REFUSED             REFUSED          -
 ERROR_MODIFY_REFUSED any     MODIFY_OPEN+MORE           -            WARNING             MODIFY_REFUSED   -
 ERROR_MODIFY_REFUSED any     MODIFY_OPEN                -            MODIFY_REFUSED      MODIFY_REFUSED   MODIFY_OPEN

@@ -194,13 +194,14 @@ def apply_terms(view: OrderView, contract: Any, order: Any, now_ns: int, extra: 
 def _accepted(view: OrderView, order: Any) -> int | None:
     """Drop the pending modifies up to the last whose terms are reported; None when none fits.
 
-    AMBIGUOUS when one before it was passed over, or the terms were in force before: this may be an older message.
+    AMBIGUOUS when one before it, or the placement, was passed over, or the terms were in force before: this may be an
+    older message.
     """
     for index in range(len(view.pending_modifies) - 1, -1, -1):
         if same_terms(view.pending_modifies[index], order):
             old = view.broker_order or view.placed_order
             before = [terms for terms in (*view.replaced, old) if terms is not None]
-            ambiguous = index or any(same_terms(terms, order) for terms in before)
+            ambiguous = index or view.broker_order is None or any(same_terms(terms, order) for terms in before)
             before += view.pending_modifies[:index]
             view.replaced = [terms for terms in before if not same_terms(terms, order)]
             del view.pending_modifies[: index + 1]

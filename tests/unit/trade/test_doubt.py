@@ -83,6 +83,19 @@ def test_a_modify_to_the_terms_in_force_is_answered_by_nothing(make: Implementat
     assert states(make, *LIVE, place(150), opened("Submitted", 150), status("Cancelled"))[-1] is State.CANCELLED
 
 
+def test_a_refusal_after_an_ambiguous_answer_is_not_the_placements(make: Implementation) -> None:
+    """The openOrder of the placement looked like the modify's; what is refused then is the modify."""
+    steps = place(), place(), status("PendingSubmit"), opened("PendingSubmit"), error(103)
+    assert states(make, *steps, answers=(opened("PreSubmitted"),))[-2:] == [State.ACKNOWLEDGED, State.WORKING]
+
+
+def test_a_refused_placement_may_be_told_after_the_modify_that_was_taken_for_one(make: Implementation) -> None:
+    steps = place(340), place(280), status("PendingSubmit", 0, 280), opened("PendingSubmit", 280), error(103)
+    assert states(make, *steps, answers=(opened("PreSubmitted", 280),))[-2:] == [State.ACKNOWLEDGED, State.WORKING]
+    told = place(340), opened("PendingSubmit", 340), place(280), opened("PendingSubmit", 280), error(201)
+    assert states(make, *told)[-1] is State.REJECTED, "both were answered: this ends it"
+
+
 def test_a_cancelled_of_a_refused_modify_may_come_after_the_next_was_accepted(make: Implementation) -> None:
     steps = *LIVE, place(270), error(201), place(340), opened("Submitted", 340), status("Cancelled")
     assert states(make, *steps)[-2:] == [State.WORKING, State.UNCERTAIN]

@@ -8,7 +8,7 @@ from ibwire.spec.orderstates import TRANSITIONS, Cell, Legality, State, Trigger
 from tools.histories import run_many
 
 CHUNK = 100
-ONCE_WRONG = (1001195, 1002225, 1003763, 1005698, 1050737, 1051721)
+ONCE_WRONG = (1001195, 1002225, 1003763, 1005698, 1050737, 1051721, 1056644)
 """Seeds of ``make soak`` that found a fault; what it was: test_doubt.py."""
 
 
