@@ -101,7 +101,7 @@ class History:
         self.calm = False
         self.table = OrderTable(CLIENT)
         self.ids = Ids()
-        self.intake = Intake(codec(self.version, Role.CLIENT), self.table)
+        self.intake = self.new_intake()
         self.session: ClientSession | None = None
         self.plan: Reconcile | None = None
         self.next_look_ns = 0
@@ -180,7 +180,7 @@ class History:
         else:
             self.say(f"< {message}")
         bad = self.intake.bad
-        self.intake.take(Entry(self.now, message.MSG_ID, payload))
+        self.take(Entry(self.now, message.MSG_ID, payload))
         assert self.calm or self.intake.bad - bad <= 1
         if ask is not None and self.plan is not None:
             self.plan.ended(ask, self.now)
@@ -189,11 +189,19 @@ class History:
     def _is_order(self, message: Any) -> bool:
         return isinstance(message, incoming.OpenOrder | incoming.OrderStatus | incoming.ExecDetails)
 
+    def new_intake(self) -> Intake:
+        """What sorts the messages of one session."""
+        return Intake(codec(self.version, Role.CLIENT), self.table)
+
+    def take(self, entry: Entry) -> None:
+        """One message, as bytes."""
+        self.intake.take(entry)
+
     def connect(self) -> None:
         self.session = self.gateway.connect(f"link {self.now}", self.version)
         self.seen["connected"] += 1
         self.table.on_reconnect(self.now)
-        self.intake = Intake(codec(self.version, Role.CLIENT), self.table)
+        self.intake = self.new_intake()
         self.send(outgoing.StartApi(clientId=CLIENT), certain=True)
         self.deliver()
         self.ids.learn(self.intake.next_order_id or 0)
