@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import socket
 import sys
@@ -30,6 +31,9 @@ With --speed virtual no time passes but one second after each request: equal byt
 """
 
 VIRTUAL: Final = "virtual"
+COLLECT_AFTER: Final = 50_000
+"""Objects after which this program looks for cycles: a market makes many that die young, and hardly a cycle."""
+
 _STEP_S: Final = 1.0
 _PORT: Final = 0
 _HOST: Final = "127.0.0.1"
@@ -103,6 +107,8 @@ def check(args: argparse.Namespace) -> str:
 def serve(args: argparse.Namespace) -> int:
     """Run the gateway until it is stopped."""
     with ExitStack() as stack:
+        stack.callback(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(COLLECT_AFTER, 10, 10)
         # Listening comes before the imports: who connects meanwhile waits in the queue, and is not refused.
         listener = stack.enter_context(socket.create_server((_HOST, args.port), backlog=_BACKLOG))
         line = f"simulated gateway on {_HOST}:{listener.getsockname()[1]}   {_world(args)}"

@@ -165,9 +165,10 @@ class MarketDataLine:
 
     def _send(self, changes: list[TickChange]) -> None:
         session, reqId = self._session, self._reqId
-        send, prices, sizes = session.send, self._types.prices, self._types.sizes
+        prices, sizes, frames = self._types.prices, self._types.sizes, self._frames
         to_frame = session.to_frame if session.gateway.director is None and not session.closed else None
-        frames = self._frames
+        # Ticks are as old as the protocol: where nobody looks at them they need not pass `send`.
+        send = session.send if to_frame is None else session.outbox.append
         quoted = False
         for kind, steps, size, time_ns in changes:
             number = prices.get(kind)
@@ -180,7 +181,7 @@ class MarketDataLine:
                     if len(frames) >= _CACHED_FRAMES:
                         frames.clear()
                     known = frames[kind, size] = to_frame(incoming.TickSize(reqId, sizes[kind], size))
-                session.outbox.append(known)
+                send(known)
                 continue
             price = self._floats.get(steps)
             if price is None:

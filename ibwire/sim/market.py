@@ -194,7 +194,8 @@ class Market:
 
         `lag_ns` is how late delayed data is: 0, or one amount for all.
         """
-        return self._feed(instrument, lag_ns).current()
+        feed = self._feeds.get((instrument.conId, lag_ns)) or self._feed(instrument, lag_ns)
+        return feed.current()
 
     def quote(self, instrument: Instrument) -> Quote:
         """Return the quote as of now."""

@@ -27,6 +27,7 @@ _HELLO = b"API\0"
 _RANGE = re.compile(rb"v(\d{1,9})(?:\.\.(\d{1,9}))?(?: [^\0]*)?")
 _MAX_HANDSHAKE_BYTES = 4096
 _REDIRECT = -1
+_FLUSH_AT = 4096  # messages: a crowd of requests, each with virtual time after it, must not pile their answers up
 
 
 Watch = Callable[["Peer", bool, Any], None]
@@ -143,6 +144,8 @@ class Peer:
             self._request(codec, session, payload)
             if self._on_frame is not None:
                 self._on_frame()
+            if len(session.outbox) > _FLUSH_AT:
+                self.flush()
 
     def _request(self, codec: Codec, session: ClientSession, payload: bytes) -> None:
         codec.split(payload)  # a payload without a message id is no request at all: raises
