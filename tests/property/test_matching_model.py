@@ -305,5 +305,5 @@ class Matching(RuleBasedStateMachine):
                     assert sum(D(other.filled) / other.group_total for other in group) <= 1 + room
 
 
-Matching.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Matching.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, print_blob=True)
 TestMatching = Matching.TestCase
