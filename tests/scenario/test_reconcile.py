@@ -168,7 +168,7 @@ def test_orders_of_an_earlier_life_can_be_changed_and_cancelled(life: Life) -> N
     assert again.differences == []
     parent, profit, loss = (again.orders.get(order.order_id) for order in placed.orders)
     assert parent is not None and profit is not None and loss is not None
-    assert again._core.table.graph.children(parent) == [profit, loss]
+    assert [profit.parent_id, loss.parent_id] == [parent.order_id] * 2
     assert loss.modify(auxPrice=0.4).wait().outcome is ModifyOutcome.ACCEPTED
     parent.cancel()
     assert [order.wait("done").state for order in (parent, profit, loss)] == [State.CANCELLED] * 3
