@@ -186,6 +186,9 @@ cdef enum:
     PF_I32 = 2
     PF_DOUBLE = 3
     PF_SIZE = 4        # a decimal as text, kept as a double with its digits
+    PF_TEXT = 5
+    PF_SKIP_8 = 6      # a double, or a varint, that no record keeps
+    PF_SKIP = 7
 
 cdef double UNSET_DOUBLE = 1.7976931348623157e308
 
@@ -221,6 +224,7 @@ cdef struct ProtoOp:
     uint8_t flags
     uint8_t kind
     uint8_t fast       # PF_*
+    uint8_t wire       # its wire type
     uint16_t dst
     uint16_t dst2
     int32_t aux

@@ -116,6 +116,12 @@ cdef int load_text(Plan *plan, tuple made) except -1:
 
 
 cdef int proto_fast_of(ProtoOp *op) noexcept:
+    if op.code == P_STRING and (op.kind == K_STR or op.kind == 0):
+        return PF_TEXT
+    if not op.store and op.code == P_DOUBLE and op.kind != K_I32 and op.kind != K_I64:
+        return PF_SKIP_8
+    if not op.store and (op.code == P_INT32 or op.code == P_INT64 or op.code == P_BOOL or op.code == P_BITS):
+        return PF_SKIP
     if op.flags & (F_NEGATIVE | F_NOT_COMPUTED):
         return PF_NONE
     if op.code == P_DOUBLE and op.kind == K_F64 and op.store == STORE_F64:
@@ -163,6 +169,7 @@ cdef int load_proto(Plan *plan, tuple made) except -1:
             op.sub = sub
             op.fval = fval
             op.fast = proto_fast_of(op)
+            op.wire = wire_of(code)
             if number < 16 and code != P_LIST:
                 plan.tables[i].by_key[number << 3 | wire_of(code)] = op
     return 0

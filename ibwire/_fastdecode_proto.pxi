@@ -163,9 +163,20 @@ cdef inline int wire_of(int code) noexcept nogil:
     return 2
 
 
+cdef inline ProtoOp *op_of_two(ProtoTable *table, const uint8_t *p) noexcept nogil:
+    # By a key of two bytes, where number and wire type are right; else NULL.
+    cdef uint32_t key = (p[0] & 0x7F) | (<uint32_t>p[1] << 7)
+    cdef ProtoOp *op
+    if key >> 3 >= table.limit:
+        return NULL
+    op = &table.ops[key >> 3]
+    return op if op.present and op.wire == (key & 7) else NULL
+
+
 cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil:
-    # The common shapes by the whole key byte, with the position in a register; the rest through proto_field.
+    # The common shapes by the whole key, with the position in a register; the rest through proto_field.
     cdef const uint8_t *p = c.p
+    cdef const uint8_t *at      # behind the key
     cdef uint8_t *rec = c.rec
     cdef ProtoOp *op
     cdef ProtoOp *last = NULL   # every gateway sends fields in the order of their numbers
@@ -174,17 +185,24 @@ cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil
     cdef double number
     cdef int n
     while p < end:
-        op = table.by_key[p[0]] if p[0] < 0x80 else NULL
-        if likely(op is not NULL and end - p >= 2 and op > last):
+        at = p + 1
+        if p[0] < 0x80:
+            op = table.by_key[p[0]]
+        elif end - p >= 3 and p[1] < 0x80:
+            op = op_of_two(table, p)
+            at = p + 2
+        else:
+            op = NULL
+        if likely(op is not NULL and at < end and op > last):
             if op.fast == PF_I64 or op.fast == PF_I32:
-                value = p[1]
+                value = at[0]
                 if value < 0x80:
-                    p += 2
-                elif end - p >= 3 and p[2] < 0x80:
-                    value = (value & 0x7F) | (<uint64_t>p[2] << 7)
-                    p += 3
+                    p = at + 1
+                elif end - at >= 2 and at[1] < 0x80:
+                    value = (value & 0x7F) | (<uint64_t>at[1] << 7)
+                    p = at + 2
                 else:
-                    c.p = p + 1
+                    c.p = at
                     if read_varint(c, end, &value) != OK:
                         return BAD
                     p = c.p
@@ -199,25 +217,45 @@ cdef int run_proto(Ctx *c, ProtoTable *table, const uint8_t *end) noexcept nogil
                     put_int(c, STORE_I32, op.dst, whole & op.aux)
                 continue
             if op.fast == PF_DOUBLE:
-                if end - p < 9:
+                if end - at < 8:
                     return BAD
-                memcpy(&number, p + 1, 8)
-                p += 9
+                memcpy(&number, at, 8)
+                p = at + 8
                 last = op
                 if op.flags & F_NULLABLE and number == UNSET_DOUBLE:
                     number = NAN
                 (<double *>(rec + op.dst))[0] = number
                 continue
             if op.fast == PF_SIZE:
-                n = p[1]
+                n = at[0]
                 if n < 0x80:
-                    if n > end - p - 2:
+                    if n > end - at - 1:
                         return BAD
-                    if kept_number(c, op.dst, op.dst2, p + 2, n) != OK and proto_number_text(c, op, p + 2, n) != OK:
+                    if kept_number(c, op.dst, op.dst2, at + 1, n) != OK and proto_number_text(c, op, at + 1, n) != OK:
                         return BAD
-                    p += 2 + n
+                    p = at + 1 + n
                     last = op
                     continue
+            if op.fast == PF_TEXT:
+                n = at[0]
+                if n < 0x80:
+                    if n > end - at - 1 or not is_utf8(at + 1, n):
+                        return BAD
+                    if op.store:
+                        put_text(c, op.store, op.dst, op.dst2, op.aux, at + 1, n, False)
+                    p = at + 1 + n
+                    last = op
+                    continue
+            if op.fast == PF_SKIP_8:
+                if end - at < 8:
+                    return BAD
+                p = at + 8
+                last = op
+                continue
+            if op.fast == PF_SKIP and at[0] < 0x80:
+                p = at + 1
+                last = op
+                continue
         c.p = p
         c.last = last
         if proto_field(c, table, end) != OK:
