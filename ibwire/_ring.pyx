@@ -33,7 +33,8 @@ cdef extern from "unistd.h" nogil:
 cdef extern from "pthread.h" nogil:
     int pthread_atfork(void (*prepare)() noexcept, void (*parent)() noexcept, void (*child)() noexcept)
 
-cdef uint64_t RECORD = 64
+cdef enum:
+    RECORD = 64
 cdef uint64_t ORDER_BYTES = 320        # of a row of the order table
 cdef uint64_t SHORT_COPY = 1024  # records that are copied sooner than the GIL is given up and got back
 cdef int PART_AT = 17          # where a record says which part of its message it is

@@ -487,7 +487,7 @@ cdef class QuoteStepper(Stepper):
     cdef double no_price
     cdef uint8_t[256] kinds                    # 0, or 1 + a number among `actions`
     cdef QuoteAction[8][2][MOST_TICKS] actions
-    cdef RowHead *row                          # of the last tick
+    cdef RowHead *recent[256]                  # rows by the low bits of their keys: what ticks, ticks again
 
     def __cinit__(self, QuoteTable table not None, MarketRing ring not None, list plan not None, double no_price=-1.0):
         cdef int known = 0
@@ -536,7 +536,8 @@ cdef class QuoteStepper(Stepper):
         cdef int64_t key = (<const int64_t *>(record + 24))[0]
         cdef int side = action.side
         cdef double price, size = NAN
-        cdef RowHead *row = self.row
+        cdef RowHead **known = &self.recent[key & 255]
+        cdef RowHead *row = known[0]
         cdef QuoteRow *quote
         if row is NULL or row.key != key or row.key2 or row.state != ROW_USED:
             row = self.table.find(key, 0)
@@ -546,7 +547,7 @@ cdef class QuoteStepper(Stepper):
                     return
             elif row.state != ROW_USED:
                 return  # a late tick of what was removed
-            self.row = row
+            known[0] = row
         quote = <QuoteRow *>row
         row_begin(row)
         if action.size_at >= 0:
@@ -571,7 +572,7 @@ cdef class QuoteStepper(Stepper):
 
     cdef RowHead *begin(self, int64_t key) noexcept nogil:
         cdef RowHead *row = self.table.insert(key, 0)
-        self.row = NULL  # growing moves the rows
+        memset(self.recent, 0, sizeof(self.recent))  # growing moves the rows
         if row is not NULL:
             self.empty(<QuoteRow *>row)
             row_end(row)
