@@ -99,7 +99,11 @@ class Ours:
         def tickSize(self: Any, reqId: int, tickType: int, size: object) -> None:
             pass
 
-        app = self._app(tickPrice, tickSize)
+        def error(self: Any, *what: object) -> None:
+            """Something was given up: what is waited for will not come."""
+            self.disconnect()
+
+        app = self._app(tickPrice, tickSize, error)
         app.connect(wire.HOST, port, 1)
         before = wire.resident_bytes()
         begin_ns = perf_counter_ns()
@@ -127,7 +131,7 @@ class Ours:
         app.run()
         return wire.quantiles(times)
 
-    def _app(self, tickPrice: object, tickSize: object) -> Any:
+    def _app(self, tickPrice: object, tickSize: object, error: object = None) -> Any:
         wrapper, client = self.wrapper, self.client
 
         def init(self: Any) -> None:
@@ -135,6 +139,8 @@ class Ours:
             client.__init__(self, self)
 
         members = {"__init__": init, "tickPrice": tickPrice, "tickSize": tickSize}
+        if error is not None:
+            members["error"] = error
         return type("App", (wrapper, client), members)()
 
 
