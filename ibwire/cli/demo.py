@@ -164,6 +164,7 @@ class Demo:
             self._take(stream, 0.01)
             told = self._events(order, told)
         if order.is_done:
+            order.wait("done")  # at once: its history comes level
             self._await_fees(order, stream)
         else:
             self.say(f"    the market left the limit: {order.state.label} after {FILL_LIMIT_S:g} s, cancelling")
