@@ -72,6 +72,8 @@ bench-full:  ## every figure, long; results kept in benchmarks/results and .benc
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.tracker --runs 7 --json benchmarks/results/tracker.json
 	$(PY) -m benchmarks.sim_market
 	$(PY) -m benchmarks.sim_orders 20000
+	$(PY) -m benchmarks.risk
+	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.order_path
 
 fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call script,tools/fuzz.py)

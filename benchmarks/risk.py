@@ -4,7 +4,8 @@
 
 - the gate with five policies, beside five calls of an empty Python function (and with the request made too);
 - a prepared order, values to bytes in the kernel, beside a bare send of the same bytes; and beside the full encode;
-- ``kill`` of so many open orders at the default rate, beside the least time that pacing leaves (0: left out).
+- ``kill`` of so many open orders at the default rate, beside the least time that pacing leaves (0: left out);
+- ``kill`` of everything: the decision to the last byte of the global cancel and of the question about what is open.
 """
 
 from __future__ import annotations
@@ -135,6 +136,17 @@ def kill(count: int) -> None:
     )
 
 
+def everything(count: int) -> None:
+    """One global cancel, from the decision to its last byte."""
+    times = []
+    with ibwire.connect("sim", rate_per_s=0) as client:
+        for _ in range(count):
+            times.append(client.risk.kill("benchmark", scope="everything", timeout=5).sent_ns)
+            client.risk.release()
+    p99 = quantiles(times, n=100)[-1]
+    print(f"kill of everything      p50 {median(times) / 1e3:8.0f} us  p99 {p99 / 1e3:.0f} us")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20_000)
@@ -145,6 +157,7 @@ def main() -> None:
         template(args.rounds, version)
     if args.kill:
         kill(args.kill)
+        everything(args.kill)
 
 
 if __name__ == "__main__":
