@@ -361,7 +361,7 @@ class Core:
         if count:
             self.news.ring()
         if self.settings.mode == "inline":
-            self.risk.switch.look()
+            self.risk.look()
         return ending is None
 
     def _due_ms(self) -> float | None:

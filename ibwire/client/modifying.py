@@ -15,7 +15,7 @@ from ibwire.spec.errorcodes import OrderEffect, order_effect
 from ibwire.spec.orderstates import DEADLINE_MS, Flag, State
 from ibwire.trade.executions import known
 from ibwire.trade.view import OrderEvent
-from ibwire.types.structs import Contract, Order
+from ibwire.types.structs import Contract, Order, SoftDollarTier
 
 if TYPE_CHECKING:
     from ibwire.client.order_track import OrderTrack
@@ -34,7 +34,7 @@ _HOLDS: Final = {
     for kind in (Contract, Order)
 }
 """Fields that hold something that can be changed in place."""
-_VALUES: Final = {kind: attrgetter(*(f.name for f in fields(kind))) for kind in (Contract, Order)}
+_VALUES: Final = {kind: attrgetter(*(f.name for f in fields(kind))) for kind in (Contract, Order, SoftDollarTier)}
 _ANSWER_NS: Final = DEADLINE_MS[State.MODIFY_REQUESTED] * 1_000_000
 
 
@@ -173,12 +173,12 @@ def copied(made: Any) -> Any:
     if values is None:
         return copy.deepcopy(made)
     found = type(made)(*values(made))
-    for name in _HOLDS[type(made)]:
+    for name in _HOLDS.get(type(made), ()):
         value = getattr(made, name)
         if isinstance(value, list):
             setattr(found, name, copy.deepcopy(value) if value else [])
         elif value is not None:
-            setattr(found, name, copy.copy(value))
+            setattr(found, name, copied(value))
     return found
 
 

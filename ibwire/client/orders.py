@@ -90,7 +90,9 @@ class Orders:
         check_order(contract, order)
         if not core.settings.allow_unqualified:
             _check_qualified(contract)
-        contract, order = copied(contract), copied(order)
+        contract = copied(contract)
+        if template is None:  # whoever has one made the order for this call
+            order = copied(order)
         known = core.table.get(order.orderId) if order.orderId else None
         self._check_named(order, known)
         self._check_same(known, contract, order)
@@ -330,7 +332,7 @@ class Orders:
     def _check_still(self, known: Any, admission: _Admission) -> None:
         """What was admitted is still what it was judged to be; the lock is held."""
         if admission.risky:
-            self._core.risk.check_open()  # shut at once: also for what passed the gate a moment ago
+            self._core.risk.check_open(0 if known is None else known.order_id)  # at once: also for what passed the gate
         now = known.now if isinstance(known, OrderTrack) else None
         if admission.before is None or now is None or now.is_done:
             return
@@ -424,18 +426,17 @@ class Orders:
             dialect = "proto" if template.is_proto else "text"
         core.claim_row(order.orderId, is_new=is_new)
         intent, now_ns = core.intend(Act.PLACE if is_new else Act.MODIFY, order.orderId, payload)
+        core.risk.gate.sent(admitted, order.orderId)  # first: the table tells the gate's book of its own order
         view = core.table.on_place(order.orderId, contract, order, now_ns, 4 + len(payload), dialect)
         assert isinstance(view, OrderTrack)
         sent, view._sent = view._sent, copied(order)
-        core.risk.gate.sent(admitted, order.orderId)
         try:
             core.send_order(order.orderId, payload, intent)
         except BaseException:
             if not view.is_uncertain:
                 view._sent = sent
-            raise
-        finally:
             core.risk.order_changed(view)
+            raise
         return view
 
 
@@ -482,7 +483,7 @@ class PreparedOrder:
         return orders._modified(track, made, self._template)
 
     def _made(self, price: float, quantity: Decimal | int | None) -> Order:
-        order = copy.copy(self._order)
+        order: Order = copied(self._order)
         try:
             order.lmtPrice = float(price)
             if quantity is not None:

@@ -18,6 +18,7 @@ from ibwire.spec.records import BY_NAME, RECORD_BYTES
 from ibwire.spec.registry import INCOMING
 from ibwire.trade.exposure import group_of
 from ibwire.trade.risk import ALLOW, Book, BookView, Cancel, Gate, Reject, Request, Verdict
+from ibwire.trade.risk_requests import limit_of, trigger_of
 from ibwire.trade.view import OrderView
 from ibwire.types import incoming, outgoing
 from ibwire.types.constructors import market
@@ -38,6 +39,7 @@ _PNL_KIND: Final = next(row.id for row in INCOMING.values() if row.record == "PN
 _PNL: Final = struct.Struct("<8xqBB6xqd")
 if [_OFFSETS[name] for name in ("recv_ns", "kind", "part", "key", "dailyPnL")] != [8, 16, 17, 24, 32]:
     raise ImportError("the record of profit and loss has another layout than this reader knows")
+_LOOK_NS: Final = 50_000_000
 _SETTLE_NS: Final = 1_000_000_000
 _UNKNOWN_RISK: Final = float("inf")
 
@@ -117,6 +119,7 @@ class Risk:
         self._counted: dict[int, tuple[OrderTrack, float]] = {}  # by identity: the quantity that the book was told
         self._told: dict[int, tuple[bool, int]] = {}  # order id -> (told that it is live, fills told of)
         self._request_ids: dict[int, str] = {}
+        self._look_ns = 0
         self._ask_ns: int | None = None  # when to have the positions named again
         self._cursor: Any = None  # the looking thread's
         self._killing = new_lock()
@@ -128,17 +131,25 @@ class Risk:
 
     # -- orders on their way out -------------------------------------------------------------------------------------
 
-    def check_open(self) -> None:
-        """Raise RiskRejected while the kill switch is shut. Called again when the bytes are about to leave."""
-        shut: Any = self.switch.check() or self.gate.shut
+    def check_open(self, order_id: int = 0, *, files: bool = True) -> None:
+        """Raise RiskRejected while the kill switch is shut. Called when the bytes are about to leave.
+
+        Parameters
+        ----------
+        files : bool
+            Look for kill files now; else what is known in memory.
+        """
+        shut: Any = (self.switch.check() if files else self.switch.kill) or self.gate.shut
         if shut:
+            if files:
+                self._core.journal.verdict(order_id, "reject", "", f"no new orders: {shut}", clock.now_ns())
             raise RiskRejected(f"no new orders: {shut}", hint="release it by hand: client.risk.release()")
 
     def admit(self, request: Request) -> BookView | None:
         """Ask the gate. Raises RiskRejected."""
         try:
             if not request.closing:
-                self.check_open()
+                self.check_open(files=False)
             return self.gate.admit(request)
         except RiskRejected as refusal:
             self._core.journal.verdict(request.order_id, "reject", refusal.policy, str(refusal), clock.now_ns())
@@ -175,6 +186,13 @@ class Risk:
         report = self.reports[before]
         self.wait_ended(report, timeout)
         return report
+
+    def look(self) -> None:
+        """Inline: look for kills of others, 20 times a second at most; every order looks for itself."""
+        now_ns = clock.now_ns()
+        if now_ns >= self._look_ns or self.switch.is_signalled:
+            self._look_ns = now_ns + _LOOK_NS
+            self.switch.look()
 
     def release(self, by: str = "code") -> bool:
         """Let orders go again, by hand; `by` is who, for the journal. False when nothing was shut.
@@ -459,7 +477,8 @@ class Risk:
         if _open(view):
             remaining = _UNKNOWN_RISK if total is None else max(0.0, float(total) - float(view.filled))
         key = view.order_id if view.client_id == self._core.client_id else (view.client_id, view.perm_id)
-        price = float(order.lmtPrice or order.auxPrice or "nan")
+        bounds = [abs(price) for price in (limit_of(order), trigger_of(order)) if price == price]
+        price = max(bounds, default=float("nan"))
         groups = {group_of(one) for one in (order, *view.pending_modifies)}  # which of them holds is not known
         group = groups.pop() if len(groups) == 1 else ""
         self.book.on_order(key, account, contract, side, remaining, price, view.parent_id, group)
@@ -508,9 +527,10 @@ def _risk_of(view: OrderHandle) -> float:
     """Money that may still change hands; what is unknown comes first."""
     remaining = view.remaining
     order = view.broker_order or view.order
-    price = getattr(order, "lmtPrice", None) or getattr(order, "auxPrice", None)
-    if remaining is None or price is None:
+    bounds = [] if order is None else [price for price in (limit_of(order), trigger_of(order)) if price == price]
+    if remaining is None or not bounds:
         return _UNKNOWN_RISK
+    price = max(map(abs, bounds))
     multiplier = getattr(view.contract, "multiplier", "") or "1"
     try:
         return abs(float(remaining) * float(price) * float(multiplier))

@@ -45,6 +45,8 @@ def _wrap(
     name: str, method: Callable[..., Any], journal: Journal, after_seq: Callable[[], int], clock_ns: Callable[[], int]
 ) -> Callable[..., Any]:
     signature = inspect.signature(method)
+    names = list(signature.parameters)
+    place = names.index("now_ns") - 1 if "now_ns" in names else -1
     is_input = name in INPUTS
 
     def call(self: Any, *args: Any, **values: Any) -> Any:
@@ -55,9 +57,12 @@ def _wrap(
             found = method(self, *args, **values)
         finally:
             self._is_telling = False
-        bound = signature.bind(self, *args, **values).arguments
-        now_ns = bound["now_ns"] if "now_ns" in bound else clock_ns()
+        if "now_ns" in values:
+            now_ns = values["now_ns"]
+        else:
+            now_ns = args[place] if 0 <= place < len(args) else clock_ns()
         if is_input and (found or name not in _ONLY_WHEN_EFFECTIVE):
+            bound = signature.bind(self, *args, **values).arguments
             facts = {key: _plain(value) for key, value in list(bound.items())[1:] if key != "now_ns"}
             journal.told(name, after_seq(), now_ns, **facts)
         for view in found if isinstance(found, list) else (found,):

@@ -243,6 +243,11 @@ class KillSwitch:
         if fresh and kill is not None:
             self._tell(kill)
 
+    @property
+    def is_signalled(self) -> bool:
+        """Something was told that :meth:`look` has not carried out yet."""
+        return self._signalled is not None
+
     def start(self) -> None:
         """Look 20 times a second, in a thread ``ibwire-kill``."""
         if self._thread is None:

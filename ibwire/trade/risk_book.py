@@ -299,6 +299,8 @@ class BookView:
         if request.stop == request.stop and request.is_stop and abs(request.stop) > worst:
             worst = abs(request.stop)
         near = self._near(request.key, request.side)
+        if near < 0 and (price != price or request.side <= 0):
+            return nan  # what sells at a limit, or buys without one, is worth what the market says
         if near > worst:
             worst = near
         return nan if worst < 0 else worst

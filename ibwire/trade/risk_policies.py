@@ -103,8 +103,8 @@ class MaxNotional:
 
     Notes
     -----
-    A price that nobody knows (a market order without a quote), a multiplier or a currency without a rate make money
-    infinite, which refuses.
+    A price that nobody knows (without a quote: of whatever sells, and of a buy without a limit), a multiplier or a
+    currency without a rate make money infinite, which refuses. Positions count at their last fill or average cost.
     """
 
     name = "max notional"
@@ -126,9 +126,9 @@ class MaxNotional:
             found = book.account_gross
         else:
             found = book.total_gross
-        if found <= self.limit or (scope != "order" and book.only_reduces):
+        if (found <= self.limit and book.notional < inf) or (scope != "order" and book.only_reduces):
             return ALLOW
-        if found == inf:
+        if found == inf or book.notional == inf:
             return Reject("its worth is unknown: no price, no multiplier or no rate for its currency")
         return Reject(f"a worth of {found:.2f} ({scope}) is above {self.limit:g}")
 

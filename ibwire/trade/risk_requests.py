@@ -16,8 +16,10 @@ __all__ = [
     "Part",
     "Request",
     "contract_key",
+    "limit_of",
     "lowers_risk",
     "parts_of",
+    "trigger_of",
 ]
 
 
@@ -74,7 +76,10 @@ EFFECTS: Final[dict[str, Effect]] = {
 placeOrder messages too: :func:`lowers_risk` tells them from the rest."""
 
 _SIDES: Final = {"BUY": 1, "SELL": -1, "SSHORT": -1, "SLONG": -1, "BOT": 1, "SLD": -1}
-_STOPS: Final = frozenset({"STP", "STP LMT", "STP PRT", "TRAIL", "TRAIL LIMIT", "MIT", "LIT"})
+_LIMITED: Final = frozenset({"LMT", "LOC", "STP LMT", "LIT"})
+"""Types whose limit price says at what the order may trade. Elsewhere the field is ignored, or an offset."""
+_STOPS: Final = frozenset({"STP", "STP LMT", "STP PRT", "MIT", "LIT"})
+_TRAILS: Final = frozenset({"TRAIL", "TRAIL LIMIT"})
 
 
 def contract_key(contract: Any) -> Any:
@@ -106,6 +111,18 @@ def parts_of(contract: Any, side: int) -> list[Part]:
         key = (leg.conId, side * _SIDES.get(leg.action, 0))
         ratios[key] = ratios.get(key, 0.0) + float(leg.ratio)
     return [Part(con_id, None, its_side, ratio) for (con_id, its_side), ratio in ratios.items()]
+
+
+def limit_of(order: Any) -> float:
+    """The price that an order trades at or better; NaN where nothing limits it."""
+    return _price(order.lmtPrice) if order.orderType in _LIMITED else nan
+
+
+def trigger_of(order: Any) -> float:
+    """The price that an order waits for; NaN where it waits for none, or nobody knows: a trail's distance is none."""
+    if order.orderType in _STOPS:
+        return _price(order.auxPrice)
+    return _price(order.trailStopPrice) if order.orderType in _TRAILS else nan
 
 
 def _price(value: Any) -> float:
@@ -164,9 +181,12 @@ class Request:
             self.is_combo, self.is_qualified = False, bool(contract.conId)
         self.side = _SIDES.get(order.action, 0)
         self.order_type = order.orderType
-        price, stop, total = order.lmtPrice, order.auxPrice, order.totalQuantity
-        self.price = nan if price is None else float(price)
-        self.stop = nan if stop is None else float(stop)
+        total = order.totalQuantity
+        if order.orderType == "LMT":  # what most are
+            price = order.lmtPrice
+            self.price, self.stop = nan if price is None else float(price), nan
+        else:
+            self.price, self.stop = limit_of(order), trigger_of(order)
         self.cash = nan
         cash = getattr(order, "cashQty", None)
         self.quantity = float(total) if total else inf
@@ -203,7 +223,7 @@ class Request:
     @property
     def is_stop(self) -> bool:
         """It waits for a price before it trades."""
-        return self.order_type in _STOPS
+        return self.order_type in _STOPS or self.order_type in _TRAILS
 
     def __repr__(self) -> str:
         name = getattr(self.contract, "localSymbol", "") or getattr(self.contract, "symbol", "")

@@ -261,6 +261,8 @@ def check_order(contract: Contract, order: Order) -> None:
         raise ConfigError(f"a quantity of {quantity} and cashQty {cash:g}", hint="set one of them")
     if cash is not None and not (_is_finite(cash) and cash >= 0):
         raise ConfigError(f"cashQty is {cash}", hint="give an amount above 0")
+    if order.orderType in ("TRAIL", "TRAIL LIMIT") and not (order.auxPrice or order.trailingPercent):
+        raise ConfigError(f"a {order.orderType} order without a distance", hint="set auxPrice or trailingPercent")
     for name in _NEEDS.get(order.orderType, ()):
         if getattr(order, name) is None:
             raise ConfigError(f"a {order.orderType} order without {name}", hint=f"set {name}")

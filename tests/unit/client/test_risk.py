@@ -15,7 +15,7 @@ from ibwire.io import clock
 from ibwire.io.killswitch import Kill, write_kill
 from ibwire.trade.risk import ALLOW, Cancel, Reject, Verdict
 from ibwire.trade.risk_policies import FlatOnLoss, MaxPosition, MaxQuantity, ReadOnly
-from ibwire.types.builders import bracket
+from ibwire.types.builders import bracket, stop, trailing
 from ibwire.types.constructors import limit, market, stock
 from ibwire.types.outgoing import ExerciseOptions
 
@@ -121,6 +121,15 @@ def test_the_largest_risk_goes_first_and_everything_is_one_message() -> None:
         report = client.risk.kill(scope="everything")
         assert (report.asked, report.left) == ([], [])
         assert order.wait("done").state.name == "CANCELLED"
+
+
+def test_what_nobody_can_value_goes_first() -> None:
+    with connect() as client:
+        aapl = client.qualify(stock("AAPL"))
+        exits = [trailing("SELL", 1, percent=50), stop("SELL", 1, 60.0)]  # the first says no price
+        wanted = [limit("BUY", 20, 1.0), *exits, limit("BUY", 3, 1.0)]
+        orders = [client.orders.place(aapl, one).wait("live") for one in wanted]
+        assert client.risk.kill().asked == [orders[n].order_id for n in (1, 2, 0, 3)]
 
 
 def test_a_file_of_another_program_kills(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 from ibwire.errors import ConfigError, RiskRejected
 from ibwire.trade import risk_policies as p
 from ibwire.trade.risk import Book, BookView, Gate, Request
+from ibwire.types.builders import trailing
 from ibwire.types.constructors import limit, market
-from ibwire.types.structs import Contract
+from ibwire.types.structs import Contract, Order
 
 AAPL = Contract(conId=265598, symbol="AAPL", secType="STK", exchange="SMART", currency="USD")
 DU = "DU0000001"
@@ -92,6 +94,25 @@ def test_money_that_nobody_knows_is_refused() -> None:
     book.on_quote(265598, Q())
     passes(made, Request(AAPL, market("BUY", 1), DU))
     refuses(gate(p.MaxNotional(1e9, "account"), told=False)[0], buy(1), "not known yet")
+
+
+def test_a_price_that_does_not_bind_says_nothing() -> None:
+    made, book = gate(p.MaxNotional(1000))
+    hidden = (
+        Request(AAPL, replace(market("BUY", 100), lmtPrice=0.01), DU),
+        Request(AAPL, trailing("BUY", 100, amount=0.01), DU),
+        Request(AAPL, Order(action="BUY", totalQuantity=Decimal(100), orderType="REL", auxPrice=0.01), DU),
+        sell(100, 0.01),  # it sells at the market
+    )
+    for request in hidden:
+        refuses(made, request, "unknown")
+    book.on_quote(265598, Q())
+    for request in hidden:
+        refuses(made, request, "max notional")
+    passes(made, sell(10, 0.01))
+    other, book = gate(p.MaxNotional(5000, "contract"))
+    book.on_position(DU, AAPL, 0, 1.0)
+    refuses(other, sell(100, 0.01), "unknown")
 
 
 def test_position_knows_its_side() -> None:

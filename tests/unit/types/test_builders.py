@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -99,6 +99,9 @@ GOOD = limit("BUY", 10, 100.0)
         (replace(GOOD, totalQuantity=Decimal(-1)), "STK", "quantity of -1"),
         (replace(GOOD, totalQuantity=Decimal("NaN")), "STK", "quantity of NaN"),
         (replace(GOOD, totalQuantity=Decimal("1.5")), "FUT", "whole"),
+        (replace(GOOD, cashQty=5.0), "STK", "cashQty"),
+        (replace(GOOD, orderType="TRAIL"), "STK", "distance"),
+        (replace(GOOD, whatIf=cast(Any, 1)), "STK", "whatIf"),
         (replace(GOOD, cashQty=NAN), "STK", "cashQty"),
         (Order(action="BUY", totalQuantity=Decimal(1)), "STK", "orderType"),
         (replace(market("BUY", 1), orderType="STP"), "STK", "without auxPrice"),
