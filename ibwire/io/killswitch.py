@@ -11,12 +11,12 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ibwire.errors import ConfigError
+from ibwire.errors import ConfigError, SessionLost
 from ibwire.io import clock
 from ibwire.io.statedir import default_state_dir
 
@@ -26,6 +26,7 @@ __all__ = [
     "KillSwitch",
     "in_background",
     "new_lock",
+    "one_by_one",
     "read_kill",
     "remove_kill",
     "state_root",
@@ -119,6 +120,18 @@ def new_lock() -> threading.Lock:
 def in_background(name: str, work: Callable[..., object], *args: object) -> None:
     """Do it in a daemon thread of its own."""
     threading.Thread(target=work, args=args, name=name, daemon=True).start()
+
+
+def one_by_one(send: Callable[[bytes], object], payloads: Sequence[bytes], rate_per_s: int) -> None:
+    """Send each, so many a second at most; the session's end ends it."""
+    wait = threading.Event().wait
+    try:
+        for number, payload in enumerate(payloads):
+            if number and number % rate_per_s == 0:
+                wait(1.0)
+            send(payload)
+    except SessionLost:
+        pass
 
 
 def _sync(directory: Path) -> None:
