@@ -129,8 +129,8 @@ class Modify:
         if self.is_settled:
             return
         if event.kind == "error" and self._is_refusal(event, was_open):
-            late = event.code == _FILLED_ALREADY or order.is_done
             text = next((text for code, text in reversed(order.notes) if code == event.code), "")
+            late = event.code == _FILLED_ALREADY or order.is_done or "filled" in text.lower()  # 201 may say so too
             self._settle(ModifyOutcome.TOO_LATE if late else ModifyOutcome.REFUSED, event, event.code, text)
         elif event.order_state in (State.CANCELLED, State.EXPIRED, State.REJECTED):
             self._settle(ModifyOutcome.TOO_LATE, event, 0, f"the order is {event.order_state.label}")

@@ -83,13 +83,15 @@ def test_it_is_too_late_for_a_filled_order() -> None:
         order.modify(lmtPrice=2.0)
 
 
-def test_code_104_says_that_it_is_too_late() -> None:
+@pytest.mark.parametrize(("code", "text"), [(104, "Cannot modify"), (201, "Order rejected - reason: already Filled")])
+def test_it_is_too_late_when_the_gateway_says_that_it_is_filled(code: int, text: str) -> None:
     world = World()
     order = world.resting()
-    world.force.on_place(lambda request, live: Refusal(104, "Cannot modify a filled order"))
+    world.force.on_place(lambda request, live: Refusal(code, text))
     modify = order.modify(lmtPrice=2.0)
     world.run(1)
-    assert (modify.outcome, modify.code) == (ModifyOutcome.TOO_LATE, 104)
+    assert (modify.outcome, modify.code, modify.text) == (ModifyOutcome.TOO_LATE, code, text)
+    assert order.is_live, "its executions say the rest"
 
 
 def test_it_is_too_late_when_the_order_ends_first() -> None:
