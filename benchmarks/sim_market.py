@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from statistics import median
 from typing import Any, Final
 
@@ -115,7 +116,9 @@ def day(ticks_per_s: int, hours: float) -> None:
         assert program.stdout is not None
         found = re.search(r"127\.0\.0\.1:(\d+)", program.stdout.readline())
         assert found is not None
-        with socket.create_connection(("127.0.0.1", int(found[1])), PATIENCE_S) as client:
+        with ExitStack() as stack:
+            stack.callback(program.terminate)
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", int(found[1])), PATIENCE_S))
             begun = time.perf_counter()
             asker = threading.Thread(target=ask, args=(client,), daemon=True)
             asker.start()
@@ -127,7 +130,6 @@ def day(ticks_per_s: int, hours: float) -> None:
                 count += len(data)
                 tail = tail[-len(end) :] + data
             wall_s = time.perf_counter() - begun
-        program.terminate()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(

@@ -59,6 +59,7 @@ class Line:
         self.split_bytes = 0
         self.split_gap_ns = 0
         self.segments: deque[bytearray] = deque()
+        self.ready_bytes = 0  # in segments
         self.backlog_bytes = 0  # in segments and on the way
         self._window_ns = -1  # when the gathering of frames ends
         self._last_due_ns = 0
@@ -88,6 +89,7 @@ class Line:
         """So many bytes of the first segment have left."""
         segment = self.segments[0]
         self.backlog_bytes -= count
+        self.ready_bytes -= count
         if count == len(segment):
             self.segments.popleft()
         else:
@@ -103,6 +105,7 @@ class Line:
             return
         if not (self.latency_ns or self.coalesce_ns or self.split_bytes or self._on_the_way):
             self.backlog_bytes += len(data)
+            self.ready_bytes += len(data)
             if self.segments:
                 self.segments[-1] += data
             else:
@@ -131,7 +134,9 @@ class Line:
         self._on_the_way -= 1
         if self.silent or self.ended == RESET:
             self.backlog_bytes -= len(piece)
-        elif apart or not self.segments:
+            return
+        self.ready_bytes += len(piece)
+        if apart or not self.segments:
             self.segments.append(bytearray(piece))
         else:
             self.segments[-1] += piece
@@ -159,7 +164,8 @@ class Line:
     def silence(self) -> None:
         """Say and hear nothing from now on."""
         self.silent = True
-        self.backlog_bytes -= sum(map(len, self.segments))
+        self.backlog_bytes -= self.ready_bytes
+        self.ready_bytes = 0
         self.segments.clear()
 
     def end(self, how: str = CLOSE) -> None:

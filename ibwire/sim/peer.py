@@ -27,7 +27,9 @@ _HELLO = b"API\0"
 _RANGE = re.compile(rb"v(\d{1,9})(?:\.\.(\d{1,9}))?(?: [^\0]*)?")
 _MAX_HANDSHAKE_BYTES = 4096
 _REDIRECT = -1
-_FLUSH_AT = 4096  # messages: a crowd of requests, each with virtual time after it, must not pile their answers up
+# A crowd of requests, each with virtual time after it, must not pile up what comes of them.
+_FLUSH_AT = 4096  # messages
+_ENOUGH_BYTES = 4 << 20  # ready to be sent: the next requests wait
 
 
 Watch = Callable[["Peer", bool, Any], None]
@@ -54,6 +56,8 @@ class Peer:
         What is ready to be sent, and the faults on the way.
     session : ClientSession or None
         None until versions are agreed.
+    is_behind : bool
+        Requests wait that were received, until the client has read: call `receive_data` with nothing when it has.
     problem : str
         Why the gateway ended it; empty while it lives or when the client left.
     """
@@ -76,6 +80,7 @@ class Peer:
         self._framer: Framer | None = None  # None until `API\0` came
         self._codec: Codec | None = None  # None until versions are agreed
         self._gone = False
+        self.is_behind = False
 
     # -- what the caller does ----------------------------------------------------------------------------------------
 
@@ -92,6 +97,7 @@ class Peer:
     def receive_data(self, data: bytes) -> None:
         """Take bytes of the client, cut anywhere. Never raises for what a client sends."""
         if self.hang_up or self.line.silent or self._gone:
+            self.is_behind = False
             return
         try:
             self._take(data)
@@ -140,10 +146,14 @@ class Peer:
         codec, session = self._codec, self.session
         if codec is None or session is None:
             return
+        self.is_behind = False
         while not self.hang_up and not self.line.silent and (payload := framer.next()) is not None:
             self._request(codec, session, payload)
             if self._on_frame is not None:
                 self._on_frame()
+                if self.line.ready_bytes > _ENOUGH_BYTES:
+                    self.is_behind = True
+                    return
             if len(session.outbox) > _FLUSH_AT:
                 self.flush()
 

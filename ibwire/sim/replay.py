@@ -250,6 +250,7 @@ class ReplayPeer:
         self._world = world
         self.line = Line(world.clock, Rng.of(0, "replay", number))
         self.problem = ""
+        self.is_behind = False
         self._head = bytearray()
         self._framer: Framer | None = None
         self._script: Script | None = None

@@ -64,6 +64,7 @@ class PeerLike(Protocol):
 
     line: Line
     problem: str
+    is_behind: bool
 
     @property
     def hang_up(self) -> bool: ...
@@ -416,6 +417,9 @@ class Host(Generic[W]):
         except OSError:
             self._drop(connection, abrupt=True)
             return
+        if peer.is_behind and not line.segments:
+            peer.receive_data(b"")
+            peer.flush()
         if line.backlog_bytes > MAX_BACKLOG_BYTES:
             self.problems.append(f"client {connection.number}: does not read; {line.backlog_bytes} bytes were waiting")
             self._drop(connection)
@@ -427,7 +431,8 @@ class Host(Generic[W]):
     def _expect(self, connection: _Connection) -> None:
         """Wait for what this connection is about."""
         line = connection.peer.line
-        events = (selectors.EVENT_READ if line.reading else 0) | (selectors.EVENT_WRITE if line.segments else 0)
+        is_read = line.reading and not connection.peer.is_behind
+        events = (selectors.EVENT_READ if is_read else 0) | (selectors.EVENT_WRITE if line.segments else 0)
         if events == connection.events:
             return
         if not connection.events:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pytest
 
+from ibwire.sim import peer
 from ibwire.sim.scenario import Scenario
 from ibwire.sim.server import MAX_CLIENTS, Server, host, serve
 from ibwire.spec.versions import MAX_CLIENT_VERSION
@@ -209,6 +210,19 @@ def test_no_more_than_32_clients(server: Server) -> None:
         assert raw.recv(10) == b""
     for client in clients:
         client.socket.close()
+
+
+def test_a_crowd_of_requests_with_time_after_each_waits_for_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "MAX_BACKLOG_BYTES", 600_000)
+    monkeypatch.setattr(peer, "_ENOUGH_BYTES", 20_000)
+    monkeypatch.setattr(peer, "_FLUSH_AT", 64)
+    with serve(virtual=True, step_s=1.0) as server, RawClient(server) as client:
+        client.ask(o.ReqMktData(1, AAPL))
+        asked = 4000
+        client.ask(*[o.ReqCurrentTime()] * asked, o.ReqPositions())
+        seen = client.until(i.PositionEnd)
+        assert [type(m) for m in seen].count(i.CurrentTime) == asked and len(seen) > 10 * asked
+        assert list(server.problems) == []
 
 
 def test_a_market_from_a_file_that_has_ended_goes_on_standing_still() -> None:
