@@ -68,7 +68,7 @@ bench-full:  ## every figure, long; results kept in benchmarks/results and .benc
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --runs 15 --count 1000000 --byte-loops
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.compat_report --runs 15 --peer-flood-runs 7
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.flow_report --runs 7 --json benchmarks/results/figures.json
-	$(PY) -m benchmarks.journal 1000000
+	$(PY) -m benchmarks.journal
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.tracker --runs 7 --json benchmarks/results/tracker.json
 	$(PY) -m benchmarks.sim_market
 	$(PY) -m benchmarks.sim_orders 20000
