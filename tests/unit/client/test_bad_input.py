@@ -140,8 +140,8 @@ PRICES: list[tuple[dict[str, Any], str]] = [
     ({"orderType": "STP", "lmtPrice": None, "auxPrice": NAN}, "auxPrice is nan"),
     ({"orderType": "STP", "lmtPrice": None, "auxPrice": -1.0}, "auxPrice is -1.0: below 0"),
     ({"orderType": "STP LMT", "auxPrice": None}, "without auxPrice"),
-    ({"orderType": "TRAIL", "trailStopPrice": NAN}, "trailStopPrice is nan"),
-    ({"orderType": "TRAIL", "trailingPercent": -1.0}, "trailingPercent is -1.0"),
+    ({"orderType": "TRAIL", "lmtPrice": None, "auxPrice": 1.0, "trailStopPrice": NAN}, "trailStopPrice is nan"),
+    ({"orderType": "TRAIL", "lmtPrice": None, "trailingPercent": -1.0}, "trailingPercent is -1.0"),
 ]
 QUANTITIES: list[tuple[Contract, dict[str, Any], str]] = [
     (AAPL, {"totalQuantity": Decimal(0)}, "without a quantity"),
