@@ -422,7 +422,7 @@ STATUS_CANCELLED     any     -                          -            STATUS_CANC
 
 STATUS_FILLED        any     -                          -            STATUS_FILLED       LIFE+TOLD_FILLED -
 
-STATUS_INACTIVE      any     REFUSED                    MODIFY_OPEN  CANCELLED_REFUSED   ANSWERED         -
+STATUS_INACTIVE      any     REFUSED                    MODIFY_OPEN+DOUBT CANCELLED_REFUSED ANSWERED      -
 STATUS_INACTIVE      UNC     SETTLED                    -            STATUS_INACTIVE     ANSWERED         TOLD
 STATUS_INACTIVE      UNC     SNAPSHOT                   -            STATUS_INACTIVE     ANSWERED         TOLD
 STATUS_INACTIVE      UNC     DOUBT                      -            CONTRADICTED        ANSWERED         -
@@ -449,11 +449,11 @@ ERROR_NOTE           any     -                          -            WARNING    
 ERROR_WARNING        any     -                          -            WARNING             -                -
 ERROR_REFUSED        any     MODIFY_OPEN+SEEN_LIVE+MORE -            WARNING             MODIFY_REFUSED   -
 ERROR_REFUSED        any     MODIFY_OPEN+SEEN_LIVE      -            MODIFY_REFUSED      MODIFY_REFUSED   MODIFY_OPEN
-ERROR_REFUSED        any     MODIFY_OPEN                -            UNDECIDED           DOUBT+QUERY      -
+ERROR_REFUSED        any     MODIFY_OPEN                -            UNDECIDED           REFUSED+DOUBT+QUERY -
 ERROR_REFUSED        any     SEEN_LIVE                  -            REFUSED_LIVE        REFUSED+QUERY    -
 ERROR_REFUSED        any     HELD                       -            UNDECIDED           REFUSED+QUERY    -
-ERROR_REFUSED        any     RESENT                     -            UNDECIDED           DOUBT+QUERY      -
-ERROR_REFUSED        any     MODIFY_REFUSED             -            UNDECIDED           DOUBT+QUERY      -
+ERROR_REFUSED        any     RESENT                     -            UNDECIDED           REFUSED+DOUBT+QUERY -
+ERROR_REFUSED        any     MODIFY_REFUSED             -            UNDECIDED           REFUSED+DOUBT+QUERY -
 ERROR_REFUSED        any     -                          -            REFUSED             REFUSED          -
 ERROR_MODIFY_REFUSED any     MODIFY_OPEN+MORE           -            WARNING             MODIFY_REFUSED   -
 ERROR_MODIFY_REFUSED any     MODIFY_OPEN                -            MODIFY_REFUSED      MODIFY_REFUSED   MODIFY_OPEN
@@ -493,6 +493,7 @@ DEADLINE             any     -                          -            DEADLINE   
 UNDECODABLE          CRE     -                          -            UNDECODABLE         -                -
 UNDECODABLE          any     -                          -            UNDECODABLE         BLIND+QUERY      -
 ABSENT               IDLE    -                          -            ABSENT              -                -
+ABSENT               any     REFUSED+DOUBT              SEEN_LIVE+BLIND REFUSED          -                -
 ABSENT               any     -                          -            ABSENT              DOUBT+QUERY      -
 LOOKED_UP            any     -                          -            WARNING             -                BLIND+QUERY
 """

@@ -111,7 +111,7 @@ def doubt(view: OrderView, event: Event, now_ns: int, reason: str) -> bool:
     move(view, event, now_ns)
     if view.state is before:
         return False
-    append(view, now_ns, "uncertain", STATE_MEANING[view.state], reason, "link")
+    append(view, now_ns, view.state.label, STATE_MEANING[view.state], reason, "link")
     return True
 
 

@@ -183,6 +183,20 @@ def test_an_untransmitted_order_can_be_changed_and_transmitted() -> None:
     assert order.is_live and order.broker_order.lmtPrice == 3.0
 
 
+def test_a_refused_transmission_is_looked_up_and_then_known() -> None:
+    """The refusal may have been of the untransmitted placement, and the order live: the list of open orders tells."""
+    world = World()
+    order = world.place(transmit=False)
+    world.run(10)
+    world.force.on_place(lambda request, live: Refusal(201, "margin"))
+    order.modify(transmit=True)
+    world.settle()
+    assert order.state is State.REJECTED
+    assert [event.order_state for event in order.events][-2:] == [State.UNCERTAIN, State.REJECTED]
+    assert order.last_error == (201, "margin")
+    assert world.link.count(outgoing.ReqOpenOrders) == 1
+
+
 def test_what_cannot_be_sent_is_refused_before_anything_is_sent() -> None:
     world = World()
     order = world.resting()

@@ -107,7 +107,17 @@ def test_a_refusal_of_what_was_sent_twice_untransmitted_may_be_of_either(make: I
     steps = place(250, transmit=False), place(210, transmit=again), error(103)
     assert states(make, *steps)[-1] is State.UNCERTAIN
     assert states(make, *steps, opened("Submitted", 210), answers=(opened("Submitted", 210),))[-1] is State.WORKING
-    assert states(make, *steps, answers=(completed("Inactive"),))[-1] is not State.WORKING
+    assert states(make, *steps, answers=(completed("Inactive"),))[-1] is State.REJECTED
+    assert states(make, *steps, answers=(status("Filled", 100, 0, 8),))[-1] is State.REJECTED, "refused, and not there"
+    unread = *steps, Step("undecodable")
+    assert states(make, *unread, answers=(status("Filled", 100, 0, 8),))[-1] is State.UNCERTAIN, "not read"
+
+
+def test_one_refusal_of_a_placement_and_its_modify_and_no_order_there(make: Implementation) -> None:
+    steps = place(), place(150), error(201)
+    assert states(make, *steps, answers=(status("Filled", 100, 0, 8),))[-2:] == [State.UNCERTAIN, State.REJECTED]
+    lives = states(make, *steps, answers=(opened("Inactive"), status("Inactive")))
+    assert lives[-1] is State.INACTIVE, "it was named, so it was the modify that was refused"
 
 
 def test_a_refusal_of_what_its_group_transmitted_is_its_own(make: Implementation) -> None:
