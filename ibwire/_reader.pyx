@@ -251,6 +251,7 @@ cdef class Reader:
         with nogil:
             ibw_deaf(&before)
             self.loop()
+            self.give_back()  # what was read since the last time: nobody else can
             self.tell_end()
             ibw_hear(&before)
         return REASONS[self.reason_code]
@@ -429,11 +430,17 @@ cdef class Reader:
             self.region.stepper.ended(ibw_now_ns())
 
     cdef void idle(self, int64_t now) noexcept nogil:
-        # Give back what nobody needs; at most every TIDY_NS, and at least once a second.
-        cdef uint64_t segments = 0
+        # Work beside the receiving; at most every TIDY_NS, and at least once a second.
         if now - self.tidied_ns < TIDY_NS:
             return
         self.tidied_ns = now
+        self.give_back()
+        if self.region.stepper is not None:
+            self.region.stepper.idle(now)
+
+    cdef void give_back(self) noexcept nogil:
+        # Memory that nobody needs.
+        cdef uint64_t segments = 0
         if self.orders is not None:
             self.orders.trim()
             segments += self.orders.taken
@@ -449,5 +456,3 @@ cdef class Reader:
                 self.evicted = self.every.log.evicted
                 region_ring(self.region)
         ibw_store_relaxed(&self.region.counts.segments, segments)
-        if self.region.stepper is not None:
-            self.region.stepper.idle(now)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ibwire.io.link import Link
+from ibwire.types import incoming as m
+from tests.unit.io.peer import Connection, Peer
+
+COUNT = 100_000
 ROOT = Path(__file__).resolve().parents[3]
 
 # In a process of its own: resident memory is the whole process's.
@@ -70,3 +77,22 @@ def test_a_flood_that_was_taken_leaves_no_memory_behind(ring: str) -> None:
     assert most > 20 << 20
     assert held <= 2 << 20
     assert grown < 8 << 20
+
+
+def test_a_connection_that_ends_gives_back_what_was_read() -> None:
+    def flood(conn: Connection) -> None:
+        conn.payload()
+        conn.send(*[m.TickPrice(1, 1, 100.25, Decimal(n)) for n in range(COUNT)])
+        while conn.payload() is not None:
+            pass
+
+    with Peer(flood) as peer, Link.open("127.0.0.1", peer.port, market="every") as link:
+        ring: Any = link.every
+        cursor = ring.cursor()
+        link.send(b"go")
+        assert link.bell.wait_until(lambda: link.decoder.watermark >= COUNT, 20_000)
+        got = 0
+        while got < COUNT:
+            got += len(cursor.poll(16384))
+        link.close()
+        assert ring.held_bytes <= 2 << 20
