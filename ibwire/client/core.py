@@ -204,7 +204,9 @@ class Core:
         for track in disputed:
             name = row_name(self.table, track)
             row = self.rows.settled(*name, self.done_seq) if name is not None else None
-            if row is not None and row.stepped_seq <= self.done_seq and are_at_odds(track, row):
+            if row is not None and row.stepped_seq > self.done_seq:
+                self._disputed.append(track)  # more has come: judged when that is taken
+            elif row is not None and are_at_odds(track, row):
                 text = f"order {track.order_id}: its row says {State(row.state).label}, its history {track.state.label}"
                 self.intake.notice(OWN_NOTICE, f"{text}; it is taken for uncertain and looked up")
                 table: Any = self.table
