@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["OrderNow", "are_at_odds", "present"]
 
 _TRIES: Final = 4
+_STATES: Final = tuple(map(State, range(len(State))))  # calling an enum is slow
 _HELD_S: Final = 0.25
 _NEEDS_QUERY: Final = int(Flag.NEEDS_QUERY)
+_UNKNOWN_RISK: Final = int(Risk.UNKNOWN)
 
 
 class OrderNow(Standing):
@@ -79,8 +81,8 @@ _put = object.__setattr__
 
 def _of_row(row: OrderValues) -> OrderNow:
     now = OrderNow()
-    _put(now, "state", State(row.state))
-    _put(now, "certain", State(row.certain))
+    _put(now, "state", _STATES[row.state])
+    _put(now, "certain", _STATES[row.certain])
     _put(now, "flags", row.memory)
     _put(now, "wire_status", row.status)
     _put(now, "perm_id", row.permId)
@@ -151,7 +153,7 @@ def _together(core: Core, track: OrderTrack, row: OrderValues, done: int) -> Ord
         return _later(track, row) if track.is_restored else _of_row(row)
     if track.is_restored:
         now = _of_track(track, done)
-    elif row.risk == Risk.UNKNOWN or not are_at_odds(track, row):
+    elif row.risk == _UNKNOWN_RISK or not are_at_odds(track, row):
         return _of_row(row)
     else:
         now = _unknown(_of_row(row))

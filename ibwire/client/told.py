@@ -265,6 +265,7 @@ def twin(client_id: int, live: OrderRows | None = None, sees: Callable[[], int] 
     return type("OrderTable", (TwinTable,), members)
 
 
+@functools.lru_cache(4096)
 def exact(value: float, digits: int) -> Decimal:
     """The decimal that a double and its digits after the point stand for."""
     return Decimal(f"{value:.{max(digits, 0)}f}")
