@@ -5,7 +5,8 @@
 `rate`: order entries a second, M5 in memory -> decode -> order ring -> machine -> table, beside ib_async's decoder with
 its full wrapper. `latency`: one receive in memory (one message of M5) decoded and stepped, beside decoded alone.
 `spinning`: another process sends a status and looks at the shared table until it is there, with and without a thread
-that spins in pure Python in the process that receives.
+that spins in pure Python in the process that receives, and with another process that spins (as much of the machine, no
+GIL).
 """
 
 from __future__ import annotations
@@ -102,13 +103,18 @@ def status(n: int) -> bytes:
     return frame("".join(f"{field}\0" for field in fields).encode())
 
 
-def to_table(spins: bool, count: int) -> tuple[int, int]:
-    """(p50, p99) ns from bytes at the socket to the state in the table, as another process sees it."""
+def to_table(spins: str, count: int) -> tuple[int, int]:
+    """(p50, p99) ns from bytes at the socket to the state in the table, as another process sees it.
+
+    `spins`: what computes meanwhile: a ``thread`` of the receiving process, in pure Python, or another ``process``,
+    which takes as much of the machine and cannot have the GIL; or nothing.
+    """
     name = f"bench-tracker-{os.getpid()}"
     segment = shm.create(name, market_records=1 << 10, tape_bytes=1 << 16, quotes=64, orders=64)
     rings, reader_module = import_module("ibwire._ring"), import_module("ibwire._reader")
     ours, theirs = socket.socketpair()
     stop = threading.Event()
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if spins == "process" else None
     try:
         market, orders = rings.MarketRing(segment.region), rings.LogRing(tape=rings.Tape(segment.region), origin=1)
         tables = live_tables(market, orders, CLIENT)
@@ -116,7 +122,7 @@ def to_table(spins: bool, count: int) -> tuple[int, int]:
         decoder = fast.StreamDecoder(hot.tables(VERSION), market, orders, rings.LogRing())
         reader = reader_module.Reader(ours.fileno(), decoder, segment.region, orders=orders)
         threads = [threading.Thread(target=reader.run)]
-        if spins:
+        if spins == "thread":
             threads.append(threading.Thread(target=spin, args=(stop,)))
         for thread in threads:
             thread.start()
@@ -138,6 +144,9 @@ def to_table(spins: bool, count: int) -> tuple[int, int]:
         return int(p50), int(p99)
     finally:
         stop.set()
+        if other is not None:
+            other.kill()
+            other.wait()
         ours.close()
         theirs.close()
         with contextlib.suppress(OSError):
@@ -182,7 +191,8 @@ def main() -> None:
         args.runs, {"stepped": partial(one_by_one, True, frames), "decoded": partial(one_by_one, False, frames)}
     )
     seen = interleaved(
-        args.runs, {"alone": partial(to_table, False, args.probes), "spinning": partial(to_table, True, args.probes)},
+        args.runs, {"alone": partial(to_table, "", args.probes), "spinning": partial(to_table, "thread", args.probes),
+                    "crowded": partial(to_table, "process", args.probes)},
         warm_up=False,
     )  # fmt: skip
     p50, p99 = ({name: [one[at] for one in found] for name, found in seen.items()} for at in (0, 1))
@@ -197,6 +207,7 @@ def main() -> None:
            3.0),
         of(f"bytes at the socket {table}, p50", DIALECT, NS, p50["spinning"], "without it", p50["alone"]),
         of(f"bytes at the socket {table}, p99", DIALECT, NS, p99["spinning"], "without it", p99["alone"], 2.0),
+        of(f"bytes at the socket {table}, p99", DIALECT, NS, p99["spinning"], "another process spins", p99["crowded"]),
     ]  # fmt: skip
     for one in figures:
         target = "" if one.target is None else f" (target {one.target:g})"
