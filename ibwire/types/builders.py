@@ -257,12 +257,10 @@ def check_order(contract: Contract, order: Order) -> None:
         raise ConfigError(f"a quantity of {quantity}", hint="give a number above 0")
     elif contract.secType in _WHOLE_ONLY and quantity % 1:
         raise ConfigError(f"a quantity of {quantity} of a {contract.secType}", hint="give a whole number")
-    if cash and quantity:
-        raise ConfigError(f"a quantity of {quantity} and cashQty {cash:g}", hint="set one of them")
     if cash is not None and not (_is_finite(cash) and cash >= 0):
         raise ConfigError(f"cashQty is {cash}", hint="give an amount above 0")
-    if order.orderType in ("TRAIL", "TRAIL LIMIT") and not (order.auxPrice or order.trailingPercent):
-        raise ConfigError(f"a {order.orderType} order without a distance", hint="set auxPrice or trailingPercent")
+    if cash and quantity:
+        raise ConfigError(f"a quantity of {quantity} and cashQty {cash}", hint="set one of them")
     for name in _NEEDS.get(order.orderType, ()):
         if getattr(order, name) is None:
             raise ConfigError(f"a {order.orderType} order without {name}", hint=f"set {name}")
@@ -274,3 +272,5 @@ def check_order(contract: Contract, order: Order) -> None:
             raise ConfigError(f"{name} is {value!r}", hint="give a finite number; a quote without a side has NaN")
         if value < 0 and contract.secType not in _MAY_BE_NEGATIVE:
             raise ConfigError(f"{name} is {value}: below 0 for a {contract.secType or 'contract'}")
+    if order.orderType in ("TRAIL", "TRAIL LIMIT") and not (order.auxPrice or order.trailingPercent):
+        raise ConfigError(f"a {order.orderType} order without a distance", hint="set auxPrice or trailingPercent")
