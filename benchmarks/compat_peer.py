@@ -104,6 +104,8 @@ class Ours:
             self.disconnect()
 
         app = self._app(tickPrice, tickSize, error)
+        # 5,000,000 ticks wait in 400 MB where the sender is that much faster than Python's callbacks.
+        type(app)._ibwire_backlog_bytes = 1 << 30
         app.connect(wire.HOST, port, 1)
         before = wire.resident_bytes()
         begin_ns = perf_counter_ns()

@@ -74,6 +74,8 @@ class EClient(OlderRequests, ProtoRequests):
     # For programs that cannot say of which release they are; `ibwire exec` sets them on the class.
     _ibwire_sizes: str | None = None
     _ibwire_error_style: int | None = None
+    # What may wait for the callbacks before market data is given up; None for the link's own limit.
+    _ibwire_backlog_bytes: int | None = None
 
     def __init__(self, wrapper: Any) -> None:
         self.wrapper = wrapper
@@ -176,7 +178,9 @@ class EClient(OlderRequests, ProtoRequests):
         from ibwire.compat._guard import Guarded
         from ibwire.io.payloads import PayloadLink  # sockets and threads only once a connection is wanted
 
-        return Guarded(PayloadLink(host, port, options), host, port, self.clientId or 0)
+        most = type(self)._ibwire_backlog_bytes
+        settings = {} if most is None else {"max_backlog_bytes": most}
+        return Guarded(PayloadLink(host, port, options, **settings), host, port, self.clientId or 0)
 
     def startApi(self) -> None:
         """Name this client to the gateway, which then sends ids and accounts; :meth:`connect` does it."""
