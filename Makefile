@@ -68,12 +68,12 @@ bench-full:  ## every figure, long; results kept in benchmarks/results and .benc
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.report --runs 15 --count 1000000 --byte-loops
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.compat_report --runs 15 --peer-flood-runs 7
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.flow_report --runs 7 --json benchmarks/results/figures.json
-	$(PY) -m benchmarks.journal
 	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.tracker --runs 7 --json benchmarks/results/tracker.json
-	$(PY) -m benchmarks.sim_market
-	$(PY) -m benchmarks.sim_orders 20000
-	$(PY) -m benchmarks.risk
-	IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.order_path
+	@for part in risk order_path journal sim_orders sim_market; do \
+		echo "python -m benchmarks.$$part"; \
+		IBWIRE_ORACLES="$(ORACLES)" $(PY) -m benchmarks.$$part > benchmarks/results/$$part.txt || exit; \
+		cat benchmarks/results/$$part.txt; \
+	done
 
 fuzz:  ## fuzz the decoders, built with AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call script,tools/fuzz.py)

@@ -113,7 +113,7 @@ class Gateway:
 
     def tick(self, reqId: int) -> bytes:
         """The frame of a bid."""
-        payload = self._codec.encode(self._told.TickPrice(reqId, 1, 100.0, 10, 0))
+        payload = self._codec.encode(self._told.TickPrice(reqId, 1, 100.0, Decimal(10)))
         return struct.pack(">I", len(payload)) + payload
 
 

@@ -64,7 +64,7 @@ def run(name: str, count: int, latency: Latency | None = None) -> tuple[int, flo
 
 def main() -> None:
     """Print a line for each mix: the best of three."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     gc.set_threshold(COLLECT_AFTER, 10, 10)  # as ibwire sim does
     for name in ("rest", "mixed", "fill"):
         operations, seconds, executions = min((run(name, count) for _ in range(3)), key=lambda row: row[1])
