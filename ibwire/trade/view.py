@@ -49,7 +49,8 @@ class OrderEvent:
     Attributes
     ----------
     ns : int
-        Monotonic time of the step, in nanoseconds, as the caller gave it.
+        Monotonic time of the step, in nanoseconds, as the caller gave it: of a message when it was received, so that a
+        step of ours that took effect just before it may be the later one.
     ms : float
         Milliseconds since the order was placed (or, for an order of someone else, first seen).
     state : str
