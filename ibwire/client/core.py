@@ -209,8 +209,7 @@ class Core:
             elif row is not None and are_at_odds(track, row):
                 text = f"order {track.order_id}: its row says {State(row.state).label}, its history {track.state.label}"
                 self.intake.notice(OWN_NOTICE, f"{text}; it is taken for uncertain and looked up")
-                table: Any = self.table
-                table.on_dispute(track, self.now_ns())
+                self.table.on_dispute([track], self.now_ns())
                 self.queries.doubt()
         return len(disputed)
 

@@ -137,12 +137,12 @@ class ToldTable(OrderTable):
             rows.check_deadlines(now_ns)
         return super().check_deadlines(now_ns)
 
-    def on_dispute(self, view: OrderView, now_ns: int) -> list[OrderView]:
-        """The two machines say different things about an order: both are to doubt it, until it is looked up."""
-        order_id = view.order_id if view.client_id == self.client_id and view.order_id else None
-        for rows in self._told():
-            rows.unreadable(now_ns, order_id)
-        return OrderTable.on_undecodable(self, order_id, "the order table and its history say different things", now_ns)
+    def on_dispute(self, views: list[OrderView], now_ns: int) -> list[OrderView]:
+        for view in views:
+            order_id = view.order_id if view.client_id == self.client_id and view.order_id else None
+            for rows in self._told():
+                rows.unreadable(now_ns, order_id)
+        return super().on_dispute(views, now_ns)
 
 
 def told(rows: OrderRows, sees: Callable[[], int]) -> type[ToldTable]:

@@ -41,6 +41,7 @@ INPUTS: Final = {
     "check_deadlines": True,
     "end_snapshot": True,
     "on_deadline": True,
+    "on_dispute": True,
     "on_executions_listed": False,
     "on_link_lost": True,
     "on_looked_up": True,

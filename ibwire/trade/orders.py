@@ -330,6 +330,17 @@ class OrderTable:
             doubt(view, Event.UNDECODABLE, now_ns, f"a message could not be read: {reason}")
         return touched
 
+    def on_dispute(self, views: list[OrderView], now_ns: int) -> list[OrderView]:
+        """Two accounts of these orders say different things: they are doubted until they are looked up.
+
+        With one among them that is not ours, all are: the compiled table knows no other name for it.
+        """
+        if not all(view.client_id == self.client_id and view.order_id for view in views):
+            views = [view for view in self.graph if view.state is not State.CREATED]
+        for view in views:
+            doubt(view, Event.UNDECODABLE, now_ns, "two accounts of the order say different things")
+        return views
+
     # -- the link --------------------------------------------------------------------------------------------------
 
     def on_link_lost(self, reason: str, now_ns: int) -> list[OrderView]:

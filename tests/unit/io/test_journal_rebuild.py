@@ -127,6 +127,18 @@ def test_the_next_life_begins_with_what_the_last_one_left(tmp_path: Path) -> Non
     assert facts.epoch == 2
 
 
+def test_a_dispute_is_in_the_journal(tmp_path: Path) -> None:
+    with ibwire.connect("sim", state_dir=str(tmp_path)) as ib:
+        order = ib.orders.place(ib.qualify(stock("AAPL")), limit("BUY", 10, 1.0)).wait("live")
+        core = ib._core
+        with core.lock:
+            core.table.on_dispute([order._track], core.now_ns())
+            assert order._track.state is State.UNCERTAIN
+    table = OrderTable(1)
+    replay(tmp_path, table)
+    assert picture(table) == picture(core.table)
+
+
 class Link:
     server_version = 176
 
