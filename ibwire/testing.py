@@ -13,7 +13,9 @@ pytest is needed for the fixture only; importing this module imports neither it 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -112,6 +114,7 @@ class SimGateway:
         self.scenario: Scenario | None = None if director is None else director.scenario
         self._record = record
         self._clients = ExitStack()
+        self._folder: str | None = None
 
     @property
     def requests(self) -> list[tuple[int | None, Any]]:
@@ -124,8 +127,16 @@ class SimGateway:
         return list(self._record.messages)
 
     def connect(self, **settings: Any) -> Client:
-        """Connect ibwire's own client; it is closed with the gateway. Settings as for `ibwire.connect`."""
+        """Connect ibwire's own client; it is closed with the gateway. Settings as for `ibwire.connect`.
+
+        Its journal and ids lie in a folder that goes with the gateway, unless `state_dir` names one: the next may
+        get the same port, and would find what is not its own.
+        """
         connect = importlib.import_module("ibwire").connect
+        if "state_dir" not in settings:
+            if self._folder is None:  # removed after the clients have closed
+                self._folder = self._clients.enter_context(tempfile.TemporaryDirectory(prefix="ibwire-"))
+            settings["state_dir"] = os.path.join(self._folder, str(settings.get("client_id", "")))
         client: Client = self._clients.enter_context(connect("paper", host=self.host, port=self.port, **settings))
         return client
 

@@ -120,3 +120,15 @@ def test_the_plugin_is_an_entry_point() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"ibwire": "ibwire.testing"}
     assert not any("pytest" in one for one in project["dependencies"])
+
+
+def test_a_gateway_knows_nothing_of_one_before_it_at_its_port() -> None:
+    with sim_gateway(server_version=200) as gateway:
+        with gateway.connect() as ib:
+            assert ib.orders.place(ib.qualify(stock("AAPL")), limit("BUY", 1, 1.0)).wait("live").order_id == 1
+        with gateway.connect() as ib:  # the same gateway: the journal and the ids of its last life
+            assert [order.order_id for order in ib.orders.all()] == [1]
+        port = gateway.port
+    with sim_gateway(server_version=200, port=port) as gateway, gateway.connect() as ib:
+        assert ib.orders.all() == []
+        assert ib.orders.place(ib.qualify(stock("AAPL")), limit("BUY", 1, 1.0)).wait("live").order_id == 1
