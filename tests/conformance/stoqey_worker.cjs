@@ -113,8 +113,9 @@ async function orders(id) {
   ib.placeOrder(id + 3, aapl, order("LMT", { lmtPrice: 100.5, transmit: false }));
   const child = { action: "SELL", parentId: id + 3 };
   ib.placeOrder(id + 4, aapl, order("LMT", { lmtPrice: 300.5, transmit: false, ...child }));
+  const released = until("orderStatus", status(id + 3, "Submitted")); // it may come before the child's
   await place(id + 5, order("STP", { auxPrice: 50.5, ...child }), "PreSubmitted");
-  await until("orderStatus", status(id + 3, "Submitted"));
+  await released;
   const ended = [4, 5].map((n) => until("orderStatus", status(id + n, "Cancelled")));
   await gone(id + 3);
   await Promise.all(ended);
