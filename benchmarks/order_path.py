@@ -4,8 +4,9 @@
 
 - `tick to order`: a peer in C sends a tickPrice and waits for the order. Beside an echo in C with the same sizes: an
   inline strategy in Python that reads the quote and places a prepared order, with five policies and the journal.
-- `placing`: the call alone, with five policies and the journal (fsync interval): a prepared order, a plain one, and
-  ``placeOrder`` of the official client, each in a process of its own, one after the other in every round.
+- `placing`: from the call until the kernel has the last byte, and until it returns, with five policies and the journal
+  (fsync interval): a prepared order, a plain one, and ``placeOrder`` of the official client, each in a process of its
+  own. The kernel's moment is the history's own ("sent"); the official client's is taken in its socket's ``send``.
 
 The gateway is a few lines that believe everything and answer no order.
 """
@@ -29,7 +30,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from statistics import median, quantiles
-from time import perf_counter_ns
+from time import monotonic_ns
 from typing import Any, Final
 
 from benchmarks import native, wire
@@ -163,8 +164,14 @@ def _place(port: int, version: int, count: int) -> None:
         contract, order = _aapl(), limit("BUY", 1, 99.0, account=ACCOUNT)
         client.risk.book.on_quote(contract.conId, Quote(99.0, 101.0, 100.0, recv_ns=time.monotonic_ns() + 10**12))
         prepared = client.orders.prepare(contract, order)
-        _report({"prepared": _timed(count, lambda n: prepared.place(99.0 + 0.01 * (n & 31))),
-                 "place": _timed(count // 4, lambda n: client.orders.place(contract, order))})  # fmt: skip
+        found = _timed("prepared", count, lambda n: _left(prepared.place(99.0 + 0.01 * (n & 31))))
+        found |= _timed("place", count // 4, lambda n: _left(client.orders.place(contract, order)))
+        _report(found)
+
+
+def _left(handle: Any) -> Callable[[], int]:
+    """Says when the kernel had an order's last byte."""
+    return lambda: next(int(event.ns) for event in handle.events if event.state == "sent")
 
 
 def _official(port: int, version: int, count: int) -> None:
@@ -177,24 +184,45 @@ def _official(port: int, version: int, count: int) -> None:
     contract.currency, order.action, order.orderType, order.tif = "USD", "BUY", "LMT", "DAY"
     order.totalQuantity, order.account = Decimal(1), ACCOUNT
 
-    def place(number: int) -> None:
+    app.conn.socket = stamped = Stamped(app.conn.socket)
+
+    def place(number: int) -> Callable[[], int]:
         order.lmtPrice = 99.0 + 0.01 * (number & 31)
         app.placeOrder(number + 1, contract, order)
+        return lambda: stamped.sent_ns
 
-    _report({"official": _timed(count, place)})
+    _report(_timed("placeOrder", count, place))
     app.disconnect()
 
 
-def _timed(count: int, work: Callable[[int], object]) -> list[int]:
-    times = []
+class Stamped:
+    """A socket that says when its last send returned."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock, self.sent_ns = sock, 0
+
+    def send(self, data: bytes) -> int:
+        """As the socket's."""
+        count: int = self._sock.send(data)
+        self.sent_ns = monotonic_ns()
+        return count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def _timed(name: str, count: int, work: Callable[[int], Callable[[], int]]) -> dict[str, list[int]]:
+    """Times of so many calls: until the kernel has the bytes, and until they return."""
+    kernel, returned = [], []
     for number in range(count + WARM_UP):
-        begin = perf_counter_ns()
-        work(number)
-        took = perf_counter_ns() - begin
+        begin = monotonic_ns()
+        left = work(number)
+        end = monotonic_ns()
         if number >= WARM_UP:
-            times.append(took)
+            kernel.append(left() - begin)
+            returned.append(end - begin)
         time.sleep(GAP_NS / 1e9)
-    return times
+    return {f"{name}, in the kernel": kernel, f"{name}, returned": returned}
 
 
 def _report(found: dict[str, list[int]]) -> None:
@@ -259,7 +287,7 @@ def placing(side: str, name: str, version: int, count: int) -> dict[str, list[in
 
 def _show(name: str, times: list[int], base: float) -> None:
     p99 = quantiles(times, n=100)[-1]
-    print(f"  {name:<28} p50 {median(times) / 1e3:8.1f} us  {median(times) / base:6.2f} times; p99 {p99 / 1e3:.1f} us")
+    print(f"  {name:<34} p50 {median(times) / 1e3:8.1f} us  {median(times) / base:6.2f} times; p99 {p99 / 1e3:.1f} us")
 
 
 def main() -> None:
@@ -280,11 +308,13 @@ def main() -> None:
             _show("strategy, gate and journal", times, median(bare))
         for version in VERSIONS:
             ours = placing("ibwire", "place", version, args.count)
-            theirs = placing("official", "official", version, args.count)["official"]
+            theirs = placing("official", "official", version, args.count)
             print(f"placing at {version}, gate of five policies, journal")
-            _show("official placeOrder", theirs, median(theirs))
-            for name, found in ours.items():
-                _show(name, found, median(theirs))
+            for moment in ("in the kernel", "returned"):
+                base = median(theirs[f"placeOrder, {moment}"])
+                for name, found in (theirs | ours).items():
+                    if name.endswith(moment):
+                        _show(("official " if name in theirs else "") + name, found, base)
 
 
 if __name__ == "__main__":

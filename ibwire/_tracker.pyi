@@ -31,8 +31,11 @@ class OrderTable(Table):
         sec_type: str = "",
         account: str = "",
         divided: bool = False,
+        journaled: bool = False,
     ) -> None:
         """A placement, or a modify of one that has not ended, is handed to the socket."""
+    def sent(self, orderId: int, now_ns: int, transmit: bool = True) -> None:
+        """The kernel has the last byte of a placement that was journaled."""
     def cancel(self, orderId: int, now_ns: int) -> None:
         """A cancel is handed to the socket. An id that is not known makes an order that is uncertain."""
     def send_failed(self, orderId: int, now_ns: int, wrote_bytes: int = 0) -> None:

@@ -14,6 +14,7 @@ cdef enum:                 # spec/orderstates State: those that the steps themse
     REJECTED = 10
     EXPIRED = 11
     UNCERTAIN = 13
+    JOURNALED = 14
     MOST_STATES = 32
 
 cdef enum:                 # Flag
@@ -57,7 +58,8 @@ cdef enum:                 # Event
     ON_UNDECODABLE = 31
     ON_ABSENT = 32
     ON_LOOKED_UP = 33
-    EVENTS = 34
+    ON_JOURNALED = 34
+    EVENTS = 35
     NO_STATUS = 255
 
 cdef enum:
@@ -96,6 +98,7 @@ cdef enum:                 # commands
     DEADLINES = 12
     EXECUTIONS_LISTED = 13
     IS_UNNAMED = 14
+    BYTES_LEFT = 15
 
 cdef enum:                 # of a command
     TRANSMIT = 1
@@ -104,6 +107,7 @@ cdef enum:                 # of a command
     EVERYONE = 8
     COMPLETE = 16
     ONE_ORDER = 32
+    IS_JOURNALED = 64
 
 cdef struct OrderCommand:
     TableCommand head      # must be first: it is freed as one
@@ -132,7 +136,7 @@ cdef class Machine(Book):
     """The order state machine: entries, commands and time in; rows out. Producer only."""
 
     cdef Rule *rules
-    cdef uint32_t[35] first_rule
+    cdef uint32_t[36] first_rule
     cdef Cell[32][64] cells
     cdef int64_t[32] limits_ns
     cdef uint8_t[32768] codes
@@ -151,11 +155,11 @@ cdef class Machine(Book):
         cdef int i, n, state, trigger
         rules, cells, limits, risks, codes, ended, may_fill, names = machine
         expected = (CREATED, UNTRANSMITTED, SENT, ACKNOWLEDGED, WORKING, PARTIALLY_FILLED, MODIFY_REQUESTED, FILLED,
-                    CANCELLED, REJECTED, EXPIRED, UNCERTAIN, SEEN_LIVE, ANSWERED, CANCEL_ASKED, MODIFY_OPEN, DOUBT, BLIND, NEEDS_QUERY, HELD, UNNAMED, FILLS, SETTLED,
+                    CANCELLED, REJECTED, EXPIRED, UNCERTAIN, JOURNALED, SEEN_LIVE, ANSWERED, CANCEL_ASKED, MODIFY_OPEN, DOUBT, BLIND, NEEDS_QUERY, HELD, UNNAMED, FILLS, SETTLED,
                     SNAPSHOT, EXPIRY, MORE, OF_CANCEL, UNEQUAL, AMBIGUOUS, AGAIN, STATUS_FILLED, OTHER_STATUS, ON_EXECUTION, ON_EXECUTION_FULL,
                     ON_EXECUTION_REDUCED, ON_ERROR, TERMS_ACCEPTED, TERMS_STALE, ON_PLACE, ON_PLACE_UNTRANSMITTED,
                     ON_CANCEL_REQUEST, ON_SEND_FAILED, ON_SEND_BROKEN, ON_LINK_LOST, ON_RESTORED, ON_DEADLINE,
-                    ON_UNDECODABLE, ON_ABSENT, ON_LOOKED_UP, E_WARNING, E_REFUSED, E_MODIFY_REFUSED, E_CANCELLED, WARNING,
+                    ON_UNDECODABLE, ON_ABSENT, ON_LOOKED_UP, ON_JOURNALED, E_WARNING, E_REFUSED, E_MODIFY_REFUSED, E_CANCELLED, WARNING,
                     MODIFY_REFUSED)
         if tuple(names) != expected:
             raise ValueError(f"the tables have other numbers: {names}")
@@ -693,6 +697,8 @@ cdef class Machine(Book):
                 order.last_act = CANCELS
                 self.move(order, ON_CANCEL_REQUEST, now_ns, 0)
                 order.has_history = True
+        elif what == BYTES_LEFT:
+            self.on_sent(command)
         elif what == SEND_FAILED:
             self.on_send_failed(order_id, command.number, now_ns)
         elif what == LINK_LOST:
@@ -760,7 +766,21 @@ cdef class Machine(Book):
             order.last_act = MODIFIED
             if order.state != FILLED:
                 self.push_terms(&order.pending, &command.terms)
+        if fresh and command.flags & IS_JOURNALED:
+            self.move(order, ON_JOURNALED, command.now_ns, AGAIN)
+            return
         self.move(order, ON_PLACE if command.flags & TRANSMIT else ON_PLACE_UNTRANSMITTED, command.now_ns, AGAIN)
+        if command.flags & TRANSMIT and order.parent:
+            self.release(order, command.now_ns)
+
+    cdef void on_sent(self, const OrderCommand *command) noexcept nogil:
+        # The kernel has what was journaled; an answer may have come before this.
+        cdef Order *order = self.own(command.head.key2)
+        if order is NULL or order.is_gone or order.last_act != PLACED:
+            return
+        if order.state == JOURNALED:
+            self.move(order, ON_PLACE if command.flags & TRANSMIT else ON_PLACE_UNTRANSMITTED, command.now_ns, AGAIN)
+            order.has_history = True
         if command.flags & TRANSMIT and order.parent:
             self.release(order, command.now_ns)
 

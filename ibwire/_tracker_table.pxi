@@ -54,25 +54,30 @@ cdef class OrderTable(Table):
 
     def place(self, int64_t orderId, int64_t now_ns, *, double quantity=NAN, int quantity_digits=-1, double limit=NAN,
               double aux=NAN, bint transmit=True, bint what_if=False, int64_t parentId=0, str sec_type="",
-              str account="", bint divided=False):
+              str account="", bint divided=False, bint journaled=False):
         """A placement, or a modify of one that has not ended, is handed to the socket.
 
         Parameters
         ----------
         quantity, limit, aux : its terms; NaN: not set. quantity_digits : after the point, as written.
-        divided : among the accounts of an advisor's group.
+        divided : among the accounts of an advisor's group. journaled : a placement is only written down so far;
+        :meth:`sent` says that its bytes are out.
         """
         cdef OrderCommand *command = self.new_command(PLACE, 0, orderId, now_ns)
         cdef bytes text = account.encode()
         cdef uint64_t[2] name
         ibw_exact_of(quantity, quantity_digits, &command.terms.quantity)
         command.terms.limit, command.terms.aux, command.parent = limit, aux, id_of(parentId)
-        command.flags = (TRANSMIT * transmit) | (WHAT_IF * what_if) | (DIVIDED * divided)
+        command.flags = (TRANSMIT * transmit) | (WHAT_IF * what_if) | (DIVIDED * divided) | (IS_JOURNALED * journaled)
         command.type = COMBINATION if sec_type == "BAG" else OTHER_TYPE if sec_type else NO_TYPE
         if text:
             hash_text(text, <uint32_t>len(text), name)
             command.account = name[0] | 1
         self.send(command)
+
+    def sent(self, int64_t orderId, int64_t now_ns, bint transmit=True):
+        """The kernel has the last byte of a placement that was journaled."""
+        self.push_order(BYTES_LEFT, 0, orderId, now_ns, TRANSMIT * transmit)
 
     def cancel(self, int64_t orderId, int64_t now_ns):
         """A cancel is handed to the socket. An id that is not known makes an order that is uncertain."""

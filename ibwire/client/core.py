@@ -7,7 +7,6 @@ records are polled by whoever looks at quotes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,6 @@ from ibwire.client.told import ToldTable, TwinTable, counted, row_name, tell_ope
 from ibwire.config import Settings
 from ibwire.errors import (
     ConnectError,
-    ForkedClient,
     IbwireError,
     PacingError,
     RequestError,
@@ -90,6 +88,22 @@ class LinkLike(Protocol):
     def close(self) -> None: ...
 
 
+class Unwritten(Protocol):
+    """What the order table is told of a send when its bytes are out, or may be.
+
+    Attributes
+    ----------
+    sent_ns : int
+        When the kernel had the last byte; 0: it has not, as far as is known.
+    """
+
+    order_id: int
+    sent_ns: int
+    is_begun: bool
+
+    def write(self) -> None: ...
+
+
 class Core:
     """The inside of a client.
 
@@ -120,6 +134,7 @@ class Core:
         self.link = link
         self.lost: SessionLost | None = None
         self.sent = 0
+        self.unwritten: Unwritten | None = None
         self.now_ns = now_ns
         self.journal: Journal = journal or NullJournal()
         self.taken_seq = 0  # the message that the table has or had last
@@ -138,12 +153,16 @@ class Core:
         self.listeners = Listeners(self._tell)
         self.news = Bell()
         self._codec = Codec(link.server_version, Role.CLIENT)
-        self._pid = os.getpid()
+        self._generation = life.generation()
         self._closed = False
         self._claimed: set[str] = set()
         self._dispatcher = Dispatcher(link.decoder, link.orders.cursor(), link.control.cursor(), None, self._take)
         kind = InlinePump if settings.mode == "inline" else Pump
         self.pump: Pump | InlinePump = kind(link.bell, self._step, self._failed, self._due_ms)
+        self.lock: Any = self.pump.lock
+        """For the tables and for sending; free between steps."""
+        self._is_inline = settings.mode == "inline"
+        self._learned: int | None = None  # the id that the gateway named last
         self._evicted = self._evicted_told_ns = 0
         self._store: IdStore = store or MemoryIdStore()
         self.ids = Ids(self._store, self._restore())
@@ -282,13 +301,9 @@ class Core:
         refused = any(code == _ID_IN_USE for code, _ in intake.notices)
         return self.lost is not None or refused or (intake.next_order_id is not None and bool(intake.accounts))
 
-    @property
-    def lock(self) -> Any:
-        """For the tables and for sending; free between steps."""
-        return self.pump.lock
-
     def _after_fork(self) -> None:
         self.pump.after_fork()
+        self.lock = self.pump.lock
         self.news.after_fork()
         self.listeners.after_fork()
 
@@ -298,7 +313,7 @@ class Core:
     @property
     def is_forked(self) -> bool:
         """True in a child process: the parent's socket, rings and simulator are not its to touch."""
-        return os.getpid() != self._pid
+        return life.generation() != self._generation
 
     def close(self) -> None:
         """End the session. Twice is harmless; orders live on at the broker."""
@@ -339,6 +354,8 @@ class Core:
         ending = self.link.ending
         with self.lock:
             begin_ns = clock.now_ns() if self.settings.timers else 0
+            if self.unwritten is not None:
+                self.write_down()
             count = self._dispatcher.dispatch()
             if begin_ns and count:
                 self.link.record_time("dispatch", begin_ns)
@@ -485,13 +502,13 @@ class Core:
 
     def check_process(self) -> None:
         """Raise ForkedClient in a child process."""
-        if self.is_forked:
-            raise ForkedClient("this client belongs to the parent process", hint="connect in the child")
+        life.check(self._generation)
 
     def check_usable(self) -> None:
         """Raise ForkedClient, WrongThread (inline) or SessionLost when nothing can be sent."""
-        self.check_process()
-        self.pump.check_owner()
+        life.check(self._generation)
+        if self._is_inline:
+            self.pump.check_owner()
         if self.lost is not None:
             raise SessionLost(str(self.lost)) from self.lost
 
@@ -508,8 +525,14 @@ class Core:
         ConfigError, JournalFull : none are left, or it cannot be marked as taken.
         """
         with self.lock:
-            self.ids.learn(self.intake.next_order_id or 0)
+            self._learn_next()
             return self.ids.reserve()
+
+    def _learn_next(self) -> None:
+        named = self.intake.next_order_id
+        if named != self._learned:
+            self.ids.learn(named or 0)
+            self._learned = named
 
     def use_order_id(self, order_id: int) -> None:
         """An id that the caller chose for a new order; no other gets it.
@@ -519,7 +542,7 @@ class Core:
         ConfigError : it may be another order's, or cannot be an order's. JournalFull : it cannot be marked as taken.
         """
         with self.lock:
-            self.ids.learn(self.intake.next_order_id or 0)
+            self._learn_next()
             self.ids.use(order_id)
 
     def claim_row(self, order_id: int, *, is_new: bool) -> None:
@@ -588,17 +611,61 @@ class Core:
         now_ns = self.now_ns()
         return self.journal.intent(act, order_id, payload, self.taken_seq, now_ns), now_ns
 
-    def send_order(self, order_id: int, payload: bytes, intent: int) -> None:
-        """Send what is about an order; table and journal hear of a failure. The lock is held."""
+    def send_order(self, order_id: int, payload: bytes, intent: int, work: Unwritten | None = None) -> None:
+        """Send what is about an order; table and journal hear of a failure. The lock is held.
+
+        Parameters
+        ----------
+        work : Unwritten, optional
+            What the table is told as soon as bytes may be out, whatever becomes of the send.
+        """
+        self.unwritten = work
         try:
             self.link.send(payload, None)  # its turn came before the lock
+            now_ns = self.now_ns()
+            if work is not None:
+                work.sent_ns = now_ns
+            self.journal.sent(intent, order_id, 4 + len(payload), self.taken_seq, now_ns)
+            self.sent += 1
         except IbwireError as error:
             wrote, now_ns, reason = int(getattr(error, "wrote_bytes", 0)), self.now_ns(), str(error)
+            self.write_down()
             self.journal.send_failed(intent, order_id, wrote, reason, self.taken_seq, now_ns)
             self.table.on_send_failed(order_id, now_ns, reason, wrote)
             raise
-        self.journal.sent(intent, order_id, 4 + len(payload), self.taken_seq, self.now_ns())
-        self.sent += 1
+        except BaseException as error:  # Ctrl-C: nobody knows how much has left
+            self.write_down()
+            if work is not None and not work.sent_ns:
+                self.table.on_send_failed(order_id, self.now_ns(), type(error).__name__, 1)
+            raise
+        self.write_down()
+
+    def write_down(self) -> None:
+        """Tell the table of a send whose bytes may be out, if that was not done. The lock is held.
+
+        A Ctrl-C may have come in between: whoever has the lock next does it.
+        """
+        work = self.unwritten
+        if work is None:
+            return
+        if not work.is_begun:
+            work.is_begun = True
+            try:
+                work.write()
+            except Exception as error:
+                self._unwritable(work, error)
+        else:
+            self._unwritable(work, None)
+        self.unwritten = None
+
+    def _unwritable(self, work: Unwritten, error: Exception | None) -> None:
+        why = "that was interrupted" if error is None else f"{type(error).__name__}: {error}"
+        text = f"order {work.order_id} was sent, but its history could not be written ({why}); it is looked up"
+        self.intake.notice(OWN_NOTICE, text)
+        view = self.table.get(work.order_id)
+        if view is not None:
+            self.table.on_dispute([view], self.now_ns())
+        self.queries.doubt()
 
     def ask(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from ibwire.client.modifying import copied
 from ibwire.client.order_now import OrderNow, present
 from ibwire.client.order_track import OrderTrack, Turn, TurningPoint
 from ibwire.errors import ConfigError
@@ -172,8 +173,8 @@ class OrderHandle(Standing):
 
     @property
     def order(self) -> Any:
-        """As last placed, else as the gateway reported it; None while neither."""
-        return self._track.order
+        """As last placed, else as the gateway reported it; None while neither. A copy."""
+        return self._track.shown_order
 
     @property
     def broker_contract(self) -> Any:
@@ -188,12 +189,12 @@ class OrderHandle(Standing):
     @property
     def placed_order(self) -> Any:
         """As first placed, before any modify; None where it was not placed here."""
-        return self._track.placed_order
+        return self._track.shown_placed_order
 
     @property
     def pending_modifies(self) -> list[Any]:
         """Terms that were sent and are not answered."""
-        return self._track.pending_modifies
+        return [copied(order) for order in self._track.pending_modifies]
 
     @property
     def total_quantity(self) -> Decimal | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
+from ibwire.client.modifying import copied
 from ibwire.spec.orderstates import ENDED, RISK, Flag, Risk, State
 from ibwire.trade.view import OrderEvent, OrderView
 
@@ -106,10 +107,11 @@ class OrderTrack(OrderView):
         It is known from an earlier life of the program, whose executions the compiled table has not seen.
     """
 
-    __slots__ = ("_modify", "_sent", "handle", "is_restored")
+    __slots__ = ("_modify", "_sent", "_shown", "handle", "is_restored")
     _core: ClassVar[Core]
     _modify: Modify | None
-    _sent: Order | None  # the terms as they were last sent, whatever the caller does to his copy
+    _sent: Order | None  # the terms as they were last sent
+    _shown: tuple[Any, Any]
     handle: OrderHandle
     is_restored: bool
 
@@ -117,6 +119,7 @@ class OrderTrack(OrderView):
         super().__init__(order_id, client_id, first_ns)
         self.events = History(self)
         self._modify = self._sent = None
+        self._shown = (None, None)
         self.is_restored = False
         self.handle = self._core.handle_of(self)
 
@@ -124,6 +127,25 @@ class OrderTrack(OrderView):
     def now(self) -> OrderNow:
         """How it stands, which this may be behind of."""
         return self.handle.now
+
+    @property
+    def shown_order(self) -> Any:
+        """A copy of `order` for the program, which may change it to place another like it; the same one every time."""
+        return self._copy_of(self.order)
+
+    @property
+    def shown_placed_order(self) -> Any:
+        """As :attr:`shown_order`, of `placed_order`."""
+        return self._copy_of(self.placed_order) if self.placed_order is self.order else copied(self.placed_order)
+
+    def _copy_of(self, order: Any) -> Any:
+        if order is None:
+            return None
+        of, copy = self._shown
+        if of is not order:
+            copy = copied(order)
+            self._shown = (order, copy)
+        return copy
 
     @property
     def turns(self) -> list[TurningPoint]:

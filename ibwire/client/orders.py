@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ibwire.client.modifying import Modify, ModifyPending, changed_order, copied
 from ibwire.client.order_handle import OrderHandle
 from ibwire.client.order_track import OrderTrack
+from ibwire.client.told import fixed_terms
 from ibwire.errors import ConfigError, IbwireError, OrderError, RiskRejected
 from ibwire.io.journal import Act
 from ibwire.spec.orderstates import State
@@ -20,7 +21,7 @@ from ibwire.trade.risk import BookView, Request, lowers_risk
 from ibwire.trade.risk_requests import contract_key
 from ibwire.trade.view import OrderView
 from ibwire.types import outgoing
-from ibwire.types.builders import Bracket, check_order
+from ibwire.types.builders import Bracket, check_order, check_price, check_quantity
 from ibwire.types.structs import Contract, Order, OrderCancel
 from ibwire.wire.template import Template
 
@@ -80,38 +81,52 @@ class Orders:
         slots = ("orderId", "order.totalQuantity", "order.lmtPrice")
         with core.lock:
             template = Template(core.codec, outgoing.PlaceOrder(1, contract, order), slots)
-        return PreparedOrder(self, contract, order, template)
+        ready = _Ready(template, "proto" if template.is_proto else "text", fixed_terms(contract, order))
+        return PreparedOrder(self, contract, order, ready)
 
-    def _checked(
-        self, contract: Contract, order: Order, *, closing: bool = False, template: Template | None = None
-    ) -> OrderHandle:
+    def _checked(self, contract: Contract, order: Order, *, closing: bool = False) -> OrderHandle:
         core = self._core
         core.check_usable()
         check_order(contract, order)
         if not core.settings.allow_unqualified:
             _check_qualified(contract)
-        contract = copied(contract)
-        if template is None:  # whoever has one made the order for this call
-            order = copied(order)
+        contract, order = copied(contract), copied(order)
         known = core.table.get(order.orderId) if order.orderId else None
         self._check_named(order, known)
         self._check_same(known, contract, order)
         self._check_may_add_risk()
         admission = _CLOSING if closing else self._admit(known, contract, order)
+        return self._admitted(contract, order, admission)
+
+    def _admitted(
+        self, contract: Contract, order: Order, admission: _Admission, ready: _Ready | None = None
+    ) -> OrderHandle:
+        """Place what the gate let through; contract and order are nobody else's."""
+        core = self._core
         try:
             core.take_turn()
-            return self._place(contract, order, admission, template)
+            # Held until the bytes are out: placements of several threads leave in the order of their ids.
+            with core.lock:
+                view = self._place(contract, order, admission, ready)
         except BaseException:
+            with core.lock:
+                core.write_down()  # twice interrupted
             core.risk.gate.not_sent(admission.view)  # nothing, once it was sent
             raise
+        core.changed()
+        return view.handle
 
-    def _place(self, contract: Contract, order: Order, admission: _Admission, template: Template | None) -> OrderHandle:
+    def _place(
+        self, contract: Contract, order: Order, admission: _Admission, ready: _Ready | None
+    ) -> OrderTrack:
+        """The lock is held."""
         core = self._core
-        # Held until the bytes are out: placements of several threads leave in the order of their ids.
-        with core.lock:
-            self._check_may_add_risk()
-            known = core.table.get(order.orderId) if order.orderId else None
-            self._check_still(known, admission)
+        if core.unwritten is not None:
+            core.write_down()
+        self._check_may_add_risk()
+        known = core.table.get(order.orderId) if order.orderId else None
+        self._check_still(known, admission)
+        if known is not None:
             self._check_same(known, contract, order)
             now = known.now if isinstance(known, OrderTrack) else None
             if now is not None and now.is_done:
@@ -119,15 +134,12 @@ class Orders:
                 raise ConfigError(problem, hint="set orderId to 0 to place anew")
             if isinstance(known, OrderTrack) and now is not None and now.state not in _NOT_THERE:
                 self._send_terms(known, contract, order, admission.view)
-                view = known
-            else:
-                if not order.orderId:
-                    order.orderId = core.take_order_id()
-                elif known is None and not order.whatIf:  # a question uses no id up
-                    core.use_order_id(order.orderId)
-                view = self._send(contract, order, is_new=known is None, admitted=admission.view, template=template)
-        core.changed()
-        return view.handle
+                return known
+        if not order.orderId:
+            order.orderId = core.take_order_id()
+        elif known is None and not order.whatIf:  # a question uses no id up
+            core.use_order_id(order.orderId)
+        return self._send(contract, order, is_new=known is None, admitted=admission.view, ready=ready)
 
     def modify(self, handle: OrderHandle, order: Order | None = None, **changes: Any) -> Modify:
         """Send other terms for an order; returns when the kernel has the last byte.
@@ -170,7 +182,7 @@ class Orders:
         self._check_pending(track)
         return track
 
-    def _modified(self, track: OrderTrack, wanted: Order, template: Template | None = None) -> Modify:
+    def _modified(self, track: OrderTrack, wanted: Order, ready: _Ready | None = None) -> Modify:
         core = self._core
         self._check_may_add_risk()
         contract = track.contract if track.contract is not None else track.broker_contract
@@ -188,7 +200,7 @@ class Orders:
                 now = track.now
                 if now.is_done:
                     raise ConfigError(f"order {track.order_id} is {now.state.label} by now; nothing was sent")
-                modify = self._send_terms(track, contract, wanted, admission.view, template)
+                modify = self._send_terms(track, contract, wanted, admission.view, ready)
         except BaseException:
             core.risk.gate.not_sent(admission.view)
             raise
@@ -333,6 +345,8 @@ class Orders:
         """What was admitted is still what it was judged to be; the lock is held."""
         if admission.risky:
             self._core.risk.check_open(0 if known is None else known.order_id)  # at once: also for what passed the gate
+        if known is None:
+            return
         now = known.now if isinstance(known, OrderTrack) else None
         if admission.before is None or now is None or now.is_done:
             return
@@ -388,7 +402,7 @@ class Orders:
         contract: Any,
         order: Order,
         admitted: BookView | None = None,
-        template: Template | None = None,
+        ready: _Ready | None = None,
     ) -> Modify:
         """Send a modify; the lock is held."""
         self._check_pending(track)
@@ -396,7 +410,7 @@ class Orders:
         modify = Modify(track, self._terms(track), order, self._core.now_ns())
         before, track._modify = track._modify, modify
         try:
-            self._send(contract, order, is_new=False, admitted=admitted, template=template)
+            self._send(contract, order, is_new=False, admitted=admitted, ready=ready)
         except BaseException:
             if track.is_uncertain:
                 modify.on_due()  # some bytes left
@@ -414,30 +428,70 @@ class Orders:
         *,
         is_new: bool,
         admitted: BookView | None = None,
-        template: Template | None = None,
+        ready: _Ready | None = None,
     ) -> OrderTrack:
-        """Encode, tell the table, send; the lock is held."""
+        """Encode, write the intent, tell the rows, send, tell the table; the lock is held.
+
+        What must be known before an answer can come is done before the bytes leave: the intent, and the row, which the
+        receiving thread steps. The history is written after: whoever wants it waits for this lock.
+        """
         core = self._core
         order.clientId = core.client_id
-        if template is None:
+        if ready is None:
             payload, dialect = core.encode(outgoing.PlaceOrder(order.orderId, contract, order))
+            fixed = None
         else:
-            payload = template.fill(order.orderId, order.totalQuantity, order.lmtPrice)
-            dialect = "proto" if template.is_proto else "text"
-        core.claim_row(order.orderId, is_new=is_new)
-        intent, now_ns = core.intend(Act.PLACE if is_new else Act.MODIFY, order.orderId, payload)
-        core.risk.gate.sent(admitted, order.orderId)  # first: the table tells the gate's book of its own order
-        view = core.table.on_place(order.orderId, contract, order, now_ns, 4 + len(payload), dialect)
-        assert isinstance(view, OrderTrack)
-        sent, view._sent = view._sent, copied(order)
+            payload = ready.template.fill(order.orderId, order.totalQuantity, order.lmtPrice)
+            dialect, fixed = ready.dialect, ready.fixed
+        order_id = order.orderId
+        core.claim_row(order_id, is_new=is_new)
+        intent, now_ns = core.intend(Act.PLACE if is_new else Act.MODIFY, order_id, payload)
+        work = _Sending(core, contract, order, now_ns, 4 + len(payload), dialect, admitted, bool(intent))
+        core.table.begin_place(order_id, contract, order, now_ns, bool(intent), fixed)
         try:
-            core.send_order(order.orderId, payload, intent)
+            core.send_order(order_id, payload, intent, work)
         except BaseException:
-            if not view.is_uncertain:
-                view._sent = sent
-            core.risk.order_changed(view)
+            if work.view is not None:
+                if not work.view.is_uncertain:
+                    work.view._sent = work.before
+                core.risk.order_changed(work.view)
             raise
+        view = work.view or core.table.get(order_id)
+        if not isinstance(view, OrderTrack):  # the notices say why
+            problem = f"order {order_id} was sent, but nothing can be told of it"
+            raise IbwireError(problem, hint="do not send it again: connect anew")
         return view
+
+
+class _Sending:
+    """One placement or modify on its way out, and what is written of it once its bytes may be out."""
+
+    __slots__ = (
+        *("_admitted", "_contract", "_core", "_dialect", "_is_journaled", "_nbytes", "_now_ns", "_order", "before"),
+        *("is_begun", "order_id", "sent_ns", "view"),
+    )
+
+    def __init__(
+        self, core: Core, contract: Any, order: Order, now_ns: int, nbytes: int, dialect: str,
+        admitted: BookView | None, is_journaled: bool,
+    ) -> None:  # fmt: skip
+        self._core, self._contract, self._order, self._now_ns = core, contract, order, now_ns
+        self._nbytes, self._dialect, self._admitted, self._is_journaled = nbytes, dialect, admitted, is_journaled
+        self.order_id, self.sent_ns, self.is_begun = order.orderId, 0, False
+        self.view: OrderTrack | None = None
+        self.before: Order | None = None
+
+    def write(self) -> None:
+        """The lock is held."""
+        core, order = self._core, self._order
+        core.risk.gate.sent(self._admitted, self.order_id)  # first: the table tells the gate's book of its own order
+        args = (self.order_id, self._contract, order, self._now_ns)
+        if self._is_journaled and self.sent_ns:
+            view = core.table.on_placed(*args, self.sent_ns, self._nbytes, self._dialect)
+        else:
+            view = core.table.on_place(*args, self._nbytes, self._dialect, self._is_journaled)
+        assert isinstance(view, OrderTrack)
+        self.view, self.before, view._sent = view, view._sent, order
 
 
 class _Admission(NamedTuple):
@@ -448,6 +502,14 @@ class _Admission(NamedTuple):
     before: Order | None  # the terms in force that it was compared with
 
 
+class _Ready(NamedTuple):
+    """What is ready of an order before it is placed."""
+
+    template: Template
+    dialect: str
+    fixed: dict[str, Any]
+
+
 _QUESTION: Final = _Admission(None, False, None)
 _CLOSING: Final = _QUESTION
 
@@ -455,10 +517,11 @@ _CLOSING: Final = _QUESTION
 class PreparedOrder:
     """An order that is encoded but for its price and quantity. Any thread. Made by :meth:`Orders.prepare`."""
 
-    __slots__ = ("_contract", "_order", "_orders", "_template")
+    __slots__ = ("_contract", "_order", "_orders", "_ready", "_spare")
 
-    def __init__(self, orders: Orders, contract: Contract, order: Order, template: Template) -> None:
-        self._orders, self._contract, self._order, self._template = orders, contract, order, template
+    def __init__(self, orders: Orders, contract: Contract, order: Order, ready: _Ready) -> None:
+        self._orders, self._contract, self._order, self._ready = orders, contract, order, ready
+        self._spare = [self._copies()]
 
     def place(self, price: float, quantity: Decimal | int | None = None) -> OrderHandle:
         """Send a new order; checks, gate, pacing and journal as for :meth:`Orders.place`, which says what it raises.
@@ -468,7 +531,14 @@ class PreparedOrder:
         price : float
             The limit, not 0. quantity : by default that of the order it was made from.
         """
-        return self._orders._checked(self._contract, self._made(price, quantity), template=self._template)
+        orders = self._orders
+        orders._check_may_add_risk()
+        contract, order = self._made(price, quantity)
+        admission = orders._admit(None, contract, order)
+        handle = orders._admitted(contract, order, admission, self._ready)
+        if not self._spare:
+            self._spare.append(self._copies())  # the next one's, now that the bytes are out
+        return handle
 
     def modify(self, handle: OrderHandle, price: float, quantity: Decimal | int | None = None) -> Modify:
         """Give an order these terms: for one that was made from this, or is for the same contract and side.
@@ -477,13 +547,20 @@ class PreparedOrder:
         """
         orders = self._orders
         track = orders._check_may_modify(handle)
-        made = self._made(price, quantity)
+        contract, made = self._made(price, quantity)
         made.orderId = handle.order_id
-        orders._check_same(track, self._contract, made)
-        return orders._modified(track, made, self._template)
+        orders._check_same(track, contract, made)
+        return orders._modified(track, made, self._ready)
 
-    def _made(self, price: float, quantity: Decimal | int | None) -> Order:
-        order: Order = copied(self._order)
+    def _copies(self) -> tuple[Contract, Order]:
+        return copied(self._contract), copied(self._order)
+
+    def _made(self, price: float, quantity: Decimal | int | None) -> tuple[Contract, Order]:
+        """Contract and order of their own, with these terms."""
+        try:
+            contract, order = self._spare.pop()
+        except IndexError:
+            contract, order = self._copies()
         try:
             order.lmtPrice = float(price)
             if quantity is not None:
@@ -491,7 +568,10 @@ class PreparedOrder:
         except (TypeError, ValueError, ArithmeticError) as error:
             problem = f"a price of {price!r}, a quantity of {quantity!r}"
             raise ConfigError(problem, hint="give a float, and a whole number or a Decimal") from error
-        return order
+        check_price(contract, "lmtPrice", order.lmtPrice)
+        if quantity is not None:
+            check_quantity(contract, order)
+        return contract, order
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ __all__ = [
     "counted",
     "differences",
     "exact",
+    "fixed_terms",
     "remaining_of",
     "row_name",
     "tell_open",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 
+_PLAIN: Final = 1e9
+
+
 class _Entry(Protocol):
     @property
     def header(self) -> bytes: ...
@@ -46,25 +50,47 @@ class _Entry(Protocol):
     def payload(self) -> bytes: ...
 
 
-def tell_place(rows: OrderRows, orderId: int, contract: Any, order: Any, now_ns: int) -> None:
-    """Tell the compiled machine of a placement or a modify."""
+def fixed_terms(contract: Any, order: Any) -> dict[str, Any]:
+    """What the compiled machine is told of a placement beside its quantity and its limit."""
+    return {
+        "aux": _price(getattr(order, "auxPrice", None)),
+        "transmit": getattr(order, "transmit", True) is not False,
+        "what_if": bool(getattr(order, "whatIf", False)),
+        "parentId": id_of(getattr(order, "parentId", 0)),
+        "sec_type": str(getattr(contract, "secType", "") or ""),
+        "account": str(getattr(order, "account", "") or ""),
+        "divided": bool(getattr(order, "faGroup", "")),
+    }
+
+
+def tell_place(
+    rows: OrderRows,
+    orderId: int,
+    contract: Any,
+    order: Any,
+    now_ns: int,
+    journaled: bool = False,
+    fixed: dict[str, Any] | None = None,
+) -> None:
+    """Tell the compiled machine of a placement or a modify; `fixed`: its :func:`fixed_terms`, where they are ready."""
     total = known(getattr(order, "totalQuantity", None))
-    prices = [known(getattr(order, name, None)) for name in ("lmtPrice", "auxPrice")]
-    limit, aux = (math.nan if price is None else float(price) for price in prices)
     rows.place(
         orderId,
         now_ns,
         quantity=math.nan if total is None else float(total),
         quantity_digits=-1 if total is None else max(0, -int(total.as_tuple().exponent)),
-        limit=limit,
-        aux=aux,
-        transmit=getattr(order, "transmit", True) is not False,
-        what_if=bool(getattr(order, "whatIf", False)),
-        parentId=id_of(getattr(order, "parentId", 0)),
-        sec_type=str(getattr(contract, "secType", "") or ""),
-        account=str(getattr(order, "account", "") or ""),
-        divided=bool(getattr(order, "faGroup", "")),
+        limit=_price(getattr(order, "lmtPrice", None)),
+        journaled=journaled,
+        **(fixed_terms(contract, order) if fixed is None else fixed),
     )
+
+
+def _price(value: Any) -> float:
+    """A price as the row has it: NaN where it is not set."""
+    if value.__class__ is float and -_PLAIN < value < _PLAIN:  # no spelling of "not set" is among these
+        return float(value)
+    number = known(value)
+    return math.nan if number is None else float(number)
 
 
 def row_name(table: OrderTable, view: OrderView) -> tuple[int, int] | None:
@@ -89,12 +115,58 @@ class ToldTable(OrderTable):
     def _told(self) -> tuple[OrderRows, ...]:
         return () if self.is_silent else self.told_rows
 
-    def on_place(
-        self, orderId: int, contract: Any, order: Any, now_ns: int, nbytes: int = 0, dialect: str = ""
-    ) -> OrderView:
+    _begun = False  # the rows were told of the placement that comes next
+
+    def begin_place(
+        self,
+        orderId: int,
+        contract: Any,
+        order: Any,
+        now_ns: int,
+        journaled: bool = False,
+        fixed: dict[str, Any] | None = None,
+    ) -> None:
         for rows in self._told():
-            tell_place(rows, orderId, contract, order, now_ns)
-        return super().on_place(orderId, contract, order, now_ns, nbytes, dialect)
+            tell_place(rows, orderId, contract, order, now_ns, journaled, fixed)
+        self._begun = True
+
+    def _begin(self, orderId: int, contract: Any, order: Any, now_ns: int, journaled: bool) -> None:
+        if not self._begun:
+            self.begin_place(orderId, contract, order, now_ns, journaled)
+        self._begun = False
+
+    def on_place(
+        self,
+        orderId: int,
+        contract: Any,
+        order: Any,
+        now_ns: int,
+        nbytes: int = 0,
+        dialect: str = "",
+        journaled: bool = False,
+    ) -> OrderView:
+        self._begin(orderId, contract, order, now_ns, journaled)
+        return super().on_place(orderId, contract, order, now_ns, nbytes, dialect, journaled)
+
+    def on_sent(self, orderId: int, now_ns: int, nbytes: int = 0, dialect: str = "") -> OrderView | None:
+        view = super().on_sent(orderId, now_ns, nbytes, dialect)
+        if view is not None:
+            self._tell_sent(view, now_ns)
+        return view
+
+    def on_placed(
+        self, orderId: int, contract: Any, order: Any, now_ns: int, sent_ns: int, nbytes: int = 0, dialect: str = ""
+    ) -> OrderView:
+        self._begin(orderId, contract, order, now_ns, True)
+        view = super().on_placed(orderId, contract, order, now_ns, sent_ns, nbytes, dialect)
+        self._tell_sent(view, sent_ns)
+        return view
+
+    def _tell_sent(self, view: OrderView, now_ns: int) -> None:
+        if view.last_act == "place":
+            transmit = getattr(view.placed_order, "transmit", True) is not False
+            for rows in self._told():
+                rows.sent(view.order_id, now_ns, transmit)
 
     def on_cancel_request(self, orderId: int, now_ns: int) -> OrderView:
         for rows in self._told():

@@ -99,6 +99,7 @@ class _Writing:
             self._use(order_id)
         reserve = self._reserve if adds_risk else 0
         seq: int = self._appender.put(Kind.INTENT, now_ns, head, frame, reserve, not adds_risk)
+        self._note_first(order_id, seq)
         if seq and self.fsync == "always":
             self._sync()
         if adds_risk and (not seq or self._failing):
@@ -156,6 +157,9 @@ class _Writing:
 
     def note(self, text: str, now_ns: int) -> None:
         self._put(Kind.NOTE, now_ns, json_body({"text": text}))
+
+    def _note_first(self, order_id: int, seq: int) -> None:
+        """The first entry of an order, for who removes old ones."""
 
     def _use(self, order_id: int) -> None:
         if order_id > self._high:
@@ -295,11 +299,9 @@ class FileJournal(_Writing):
         region.step_with(self._recorder)  # it steps what was there before, after itself
         return True
 
-    def intent(self, act: Act, order_id: int, frame: bytes, after_seq: int, now_ns: int) -> int:
-        seq = super().intent(act, order_id, frame, after_seq, now_ns)
+    def _note_first(self, order_id: int, seq: int) -> None:
         if order_id not in self._first_seen:
             self._first_seen[order_id] = seq or self.last_seq
-        return seq
 
     # ------------------------------------------------------------------ its own life
 

@@ -90,7 +90,7 @@ class Act(IntEnum):
     @property
     def may_add_risk(self) -> bool:
         """Whether it is refused when it cannot be journaled; a cancel never is."""
-        return self not in (Act.CANCEL, Act.GLOBAL_CANCEL)
+        return self is not Act.CANCEL and self is not Act.GLOBAL_CANCEL
 
 
 @dataclass(slots=True, frozen=True)

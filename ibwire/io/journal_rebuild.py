@@ -145,6 +145,7 @@ class Replay:
         self._gateway: Codec | None = None
         self._waiting: deque[Received] = deque()
         self._pending: dict[int, Unanswered] = {}
+        self._dialects: dict[int, str] = {}  # of those that place or modify
         self._requests = range(0)
 
     def take(self, entry: Entry) -> None:
@@ -194,6 +195,7 @@ class Replay:
         if self.table is not None:
             self.table.on_link_lost(DIED, self.facts.last_ns)  # as `rebuild` did when this process began
         self._pending.clear()
+        self._dialects.clear()
 
     def _on_intent(self, entry: Entry) -> None:
         intent = intent_of(entry)
@@ -218,17 +220,22 @@ class Replay:
             message.order.clientId = self.facts.client_id
             dialect = self._gateway.dialect_of(OUTGOING[type(message).MSG_ID]).value
             args = (message.contract, message.order, entry.ns, 4 + len(intent.frame), dialect)
-            self.table.on_place(intent.order_id, *args)
+            self._dialects[entry.seq] = dialect
+            self.table.on_place(intent.order_id, *args, journaled=True)
 
     def _on_sent(self, entry: Entry) -> None:
         result = result_of(entry)
         self._catch_up(result.after_seq)
         self._pending.pop(result.intent_seq, None)
+        dialect = self._dialects.pop(result.intent_seq, None)
+        if dialect is not None and self.table is not None:
+            self.table.on_sent(result.order_id, entry.ns, result.wrote_bytes, dialect)
 
     def _on_send_failed(self, entry: Entry) -> None:
         result = result_of(entry)
         self._catch_up(result.after_seq)
         self._pending.pop(result.intent_seq, None)
+        self._dialects.pop(result.intent_seq, None)
         if self.table is not None:
             self.table.on_send_failed(result.order_id, entry.ns, result.reason, result.wrote_bytes)
 

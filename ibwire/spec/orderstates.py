@@ -64,6 +64,7 @@ class State(IntEnum):
     EXPIRED = 11
     INACTIVE = 12
     UNCERTAIN = 13
+    JOURNALED = 14
 
     @property
     def label(self) -> str:
@@ -135,6 +136,7 @@ class Trigger(IntEnum):
     REVIVED = 34  # a working status after the cancel was refused
     ABSENT = 35  # not in a list of open orders that should have had it
     TERMS_DOUBTFUL = 36  # terms are reported that a modify had replaced
+    JOURNALED = 37  # a placement is written down; its bytes have not left
 
 
 class Event(IntEnum):
@@ -174,6 +176,7 @@ class Event(IntEnum):
     UNDECODABLE = 31
     ABSENT = 32
     LOOKED_UP = 33  # open orders, executions and completed orders were all asked for and answered
+    JOURNALED = 34  # a placement is written down; its bytes are about to leave
 
 
 ERROR_EVENT: Final = int(Event.ERROR_NOTE)
@@ -248,6 +251,7 @@ RISK: Final[tuple[Risk, ...]] = (
     Risk.ENDED,  # expired
     Risk.MAYBE_LIVE,  # inactive
     Risk.UNKNOWN,  # uncertain
+    Risk.MAYBE_LIVE,  # journaled: nobody can tell at which moment its bytes leave
 )
 
 STATE_MEANING: Final[tuple[str, ...]] = (
@@ -265,6 +269,7 @@ STATE_MEANING: Final[tuple[str, ...]] = (
     "ENDED, its time ran out",
     "received but not working: held, de-activated or refused, and can become live again",
     "UNKNOWN: may be live, filled or gone; look it up, never send it again blindly",
+    "written down, its bytes are about to leave: may become live any moment",
 )
 
 WIRE_MEANING: Final[dict[str, str]] = {
@@ -309,6 +314,7 @@ DEADLINE_MS: Final[tuple[int, ...]] = (
     0,  # expired
     0,  # inactive: may last for days
     0,  # uncertain: whoever looks it up has a time limit
+    0,  # journaled: until the kernel has its last byte
 )
 """How long each state may last without an answer before the order is uncertain; 0: for ever."""
 
@@ -329,44 +335,45 @@ Inactive       X          R             R            R         N             N  
 
 # From a state (column) by a trigger (row). "." stays, RES is RESUME, "!" is worth a remark.
 _STATE_GRID: Final = """
-.                    CRE   UNT  SEN  ACK  WRK  PAR  CXL  MOD  FIL  CAN   REJ   EXP   INA  UNC
-API_PENDING          SEN!  .    .    .    .    .    .    .    .!   .!    .!    .!    .    SEN
-PENDING_SUBMIT       ACK!  ACK  ACK  .    .    .    .    .    .!   .!    .!    .!    .    RES
-PRE_SUBMITTED        WRK!  WRK  WRK  WRK  .    .    .    .    .!   UNC!  UNC!  UNC!  WRK  WRK
-SUBMITTED            WRK!  WRK  WRK  WRK  .    .    .    .    .!   UNC!  UNC!  UNC!  WRK  WRK
-PENDING_CANCEL       CXL!  CXL  CXL  CXL  CXL  CXL  .    CXL  .!   .!    .!    .!    CXL  CXL
-API_CANCELLED        CAN!  CAN  CAN  CAN  CAN  CAN  CAN  CAN  .!   .     .     .     CAN  CAN
-STATUS_CANCELLED     CAN!  CAN  CAN  CAN  CAN  CAN  CAN  CAN  .!   .     .     .     CAN  CAN
-STATUS_FILLED        FIL!  FIL  FIL  FIL  FIL  FIL  FIL  FIL  .    FIL   FIL!  FIL!  FIL  FIL
-STATUS_INACTIVE      INA!  .    INA  INA  INA  INA  INA  INA  .!   .!    .     .!    .    INA
-OTHER_STATUS         .!    .!   .!   .!   .!   .!   .!   .!   .!   .!    .!    .!    .!   .!
-CANCELLED_DOUBTFUL   CAN!  CAN  UNC! UNC! UNC! UNC! UNC! UNC! .!   .     .     .     UNC! .
-CANCELLED_REFUSED    REJ!  REJ  REJ  REJ  REJ  REJ  REJ  REJ  .!   REJ   .     .     REJ  REJ
-EXECUTION            PAR!  PAR  PAR  PAR  PAR  .    .    .    .    .     UNC!  .     .    .
-EXECUTION_FULL       FIL!  FIL  FIL  FIL  FIL  FIL  FIL  FIL  .    FIL   FIL!  FIL   FIL  FIL
-EXECUTION_REDUCED    .     .    .    .    .    RES  .    .    UNC! .!    .!    .!    .    .
-WARNING              .     .    .    .    .    .    .    .    .    .     .     .     .    .
-REFUSED              REJ   REJ  REJ  REJ  .!   .!   REJ  UNC  .!   REJ   .     .     REJ  REJ
-REFUSED_LIVE         .     .    .    .    .    .    .    .    .    REJ   .     .     REJ  .
-MODIFY_REFUSED       .     .    .    .    .    .    .    RES  .    .     .     .     .    .
-CANCEL_CONFIRMED     .!    CAN  CAN  CAN  CAN  CAN  CAN  CAN  .!   .     .     .     CAN  CAN
-EXPIRED              .!    EXP  EXP  EXP  EXP  EXP  CAN  EXP  .!   EXP   .     .     EXP  EXP
-CANCEL_REFUSED       .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
-NOT_FOUND            .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
-UNDECIDED            .     UNC  UNC  .    .    .    UNC  UNC  .    .     .     .     UNC  .
-PLACE                SEN   SEN  .    .    MOD  MOD  .    .    .!   SEN!  SEN   SEN!  SEN  .
-PLACE_UNTRANSMITTED  UNT   .    .!   .!   .!   .!   .!   .!   .!   UNT!  UNT   UNT!  .!   .
-MODIFY_ACCEPTED      .     .    .    .    .    .    .    RES  .    .     .     .     .    .
-CANCEL_REQUEST       .!    CXL  CXL  CXL  CXL  CXL  .    CXL  .    .     .     .     CXL  .
-SEND_FAILED          .     CRE  CRE  .    .    .    RES  RES  .    .     .     .     .    .
-LINK_LOST            .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
-DEADLINE             .     .    UNC  UNC  .    .    UNC  UNC  .    .     .     .     .    .
-UNDECODABLE          .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .
-STALE_STATUS         .!    .!   .!   .!   .!   .!   .!   .!   .!   .!    .!    .!    .!   .!
-CONTRADICTED         .!    UNC! UNC! UNC! UNC! UNC! UNC! UNC! .!   UNC!  UNC!  UNC!  UNC  .
-REVIVED              .!    WRK  WRK  WRK  WRK  .    WRK  .    .!   UNC!  UNC!  UNC!  WRK  WRK
-ABSENT               .     .    UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     .    .
-TERMS_DOUBTFUL       .     UNC! UNC! UNC! UNC! UNC! UNC! UNC! .    .     .     .     UNC! .
+.                    CRE   UNT  SEN  ACK  WRK  PAR  CXL  MOD  FIL  CAN   REJ   EXP   INA  UNC  JNL
+API_PENDING          SEN!  .    .    .    .    .    .    .    .!   .!    .!    .!    .    SEN  SEN
+PENDING_SUBMIT       ACK!  ACK  ACK  .    .    .    .    .    .!   .!    .!    .!    .    RES  ACK
+PRE_SUBMITTED        WRK!  WRK  WRK  WRK  .    .    .    .    .!   UNC!  UNC!  UNC!  WRK  WRK  WRK
+SUBMITTED            WRK!  WRK  WRK  WRK  .    .    .    .    .!   UNC!  UNC!  UNC!  WRK  WRK  WRK
+PENDING_CANCEL       CXL!  CXL  CXL  CXL  CXL  CXL  .    CXL  .!   .!    .!    .!    CXL  CXL  CXL
+API_CANCELLED        CAN!  CAN  CAN  CAN  CAN  CAN  CAN  CAN  .!   .     .     .     CAN  CAN  CAN
+STATUS_CANCELLED     CAN!  CAN  CAN  CAN  CAN  CAN  CAN  CAN  .!   .     .     .     CAN  CAN  CAN
+STATUS_FILLED        FIL!  FIL  FIL  FIL  FIL  FIL  FIL  FIL  .    FIL   FIL!  FIL!  FIL  FIL  FIL
+STATUS_INACTIVE      INA!  .    INA  INA  INA  INA  INA  INA  .!   .!    .     .!    .    INA  INA
+OTHER_STATUS         .!    .!   .!   .!   .!   .!   .!   .!   .!   .!    .!    .!    .!   .!   .!
+CANCELLED_DOUBTFUL   CAN!  CAN  UNC! UNC! UNC! UNC! UNC! UNC! .!   .     .     .     UNC! .    UNC!
+CANCELLED_REFUSED    REJ!  REJ  REJ  REJ  REJ  REJ  REJ  REJ  .!   REJ   .     .     REJ  REJ  REJ
+EXECUTION            PAR!  PAR  PAR  PAR  PAR  .    .    .    .    .     UNC!  .     .    .    PAR
+EXECUTION_FULL       FIL!  FIL  FIL  FIL  FIL  FIL  FIL  FIL  .    FIL   FIL!  FIL   FIL  FIL  FIL
+EXECUTION_REDUCED    .     .    .    .    .    RES  .    .    UNC! .!    .!    .!    .    .    .
+WARNING              .     .    .    .    .    .    .    .    .    .     .     .     .    .    .
+REFUSED              REJ   REJ  REJ  REJ  .!   .!   REJ  UNC  .!   REJ   .     .     REJ  REJ  REJ
+REFUSED_LIVE         .     .    .    .    .    .    .    .    .    REJ   .     .     REJ  .    .
+MODIFY_REFUSED       .     .    .    .    .    .    .    RES  .    .     .     .     .    .    .
+CANCEL_CONFIRMED     .!    CAN  CAN  CAN  CAN  CAN  CAN  CAN  .!   .     .     .     CAN  CAN  CAN
+EXPIRED              .!    EXP  EXP  EXP  EXP  EXP  CAN  EXP  .!   EXP   .     .     EXP  EXP  EXP
+CANCEL_REFUSED       .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .    UNC
+NOT_FOUND            .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .    UNC
+UNDECIDED            .     UNC  UNC  .    .    .    UNC  UNC  .    .     .     .     UNC  .    UNC
+JOURNALED            JNL   JNL  .    .    .    .    .    .    .!   JNL!  JNL   JNL!  .    .    .
+PLACE                SEN   SEN  .    .    MOD  MOD  .    .    .!   SEN!  SEN   SEN!  SEN  .    SEN
+PLACE_UNTRANSMITTED  UNT   .    .!   .!   .!   .!   .!   .!   .!   UNT!  UNT   UNT!  .!   .    UNT
+MODIFY_ACCEPTED      .     .    .    .    .    .    .    RES  .    .     .     .     .    .    .
+CANCEL_REQUEST       .!    CXL  CXL  CXL  CXL  CXL  .    CXL  .    .     .     .     CXL  .    CXL
+SEND_FAILED          .     CRE  CRE  .    .    .    RES  RES  .    .     .     .     .    .    CRE
+LINK_LOST            .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .    UNC
+DEADLINE             .     .    UNC  UNC  .    .    UNC  UNC  .    .     .     .     .    .    .
+UNDECODABLE          .     UNC  UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     UNC  .    UNC
+STALE_STATUS         .!    .!   .!   .!   .!   .!   .!   .!   .!   .!    .!    .!    .!   .!   .!
+CONTRADICTED         .!    UNC! UNC! UNC! UNC! UNC! UNC! UNC! .!   UNC!  UNC!  UNC!  UNC  .    UNC!
+REVIVED              .!    WRK  WRK  WRK  WRK  .    WRK  .    .!   UNC!  UNC!  UNC!  WRK  WRK  WRK
+ABSENT               .     .    UNC  UNC  UNC  UNC  UNC  UNC  .    .     .     .     .    .    UNC
+TERMS_DOUBTFUL       .     UNC! UNC! UNC! UNC! UNC! UNC! UNC! .    .     .     .     UNC! .    UNC!
 """
 
 # Event, in which states, with which flags, without which; the trigger, and the flags set and cleared with it. The
@@ -472,11 +479,16 @@ TERMS_STALE          any     SNAPSHOT                   -            WARNING    
 TERMS_STALE          SHUT    -                          -            TERMS_DOUBTFUL      -                -
 TERMS_STALE          any     -                          -            TERMS_DOUBTFUL      DOUBT+QUERY      -
 
+JOURNALED            OVER    -                          -            JOURNALED           -                ALL
+JOURNALED            UNT     AGAIN                      -            JOURNALED           RESENT           -
+JOURNALED            any     -                          -            JOURNALED           -                -
 PLACE                OVER    -                          -            PLACE               -                ALL
+PLACE                JNL     -                          -            PLACE               -                -
 PLACE                UNT     AGAIN                      -            PLACE               RESENT           -
 PLACE                NEW     -                          -            PLACE               -                -
 PLACE                any     -                          -            PLACE               MODIFY_OPEN      -
 PLACE_UNTRANSMITTED  OVER    -                          -            PLACE_UNTRANSMITTED -                ALL
+PLACE_UNTRANSMITTED  JNL     -                          -            PLACE_UNTRANSMITTED -                -
 PLACE_UNTRANSMITTED  UNT     AGAIN                      -            PLACE_UNTRANSMITTED RESENT           -
 PLACE_UNTRANSMITTED  NEW     -                          -            PLACE_UNTRANSMITTED -                -
 PLACE_UNTRANSMITTED  any     -                          -            PLACE_UNTRANSMITTED MODIFY_OPEN      -
@@ -513,6 +525,7 @@ _SHORT: Final[dict[str, int]] = {
     "EXP": State.EXPIRED,
     "INA": State.INACTIVE,
     "UNC": State.UNCERTAIN,
+    "JNL": State.JOURNALED,
     "RES": RESUME,
 }
 

@@ -28,13 +28,15 @@ def known(value: object) -> Decimal | None:
 
     A float becomes the shortest decimal that reads back as the same float: 0.1 is 0.1.
     """
-    if value is None or value == "":
+    if isinstance(value, Decimal):
+        number = value
+    elif value is None or value == "":
         return None
-    try:
-        text = float.__repr__(value) if isinstance(value, float) else str(value)
-        number = value if isinstance(value, Decimal) else Decimal(text)
-    except InvalidOperation:
-        return None
+    else:
+        try:
+            number = Decimal(float.__repr__(value) if isinstance(value, float) else str(value))
+        except InvalidOperation:
+            return None
     if not number.is_finite() or number in _UNSET_INTEGERS or abs(number) >= _DOUBLE_MAX:
         return None
     return number

@@ -39,6 +39,15 @@ _UNNAMED, _AGAIN = int(Flag.UNNAMED), int(Flag.AGAIN)
 _DIALECT_NAME: Final = {"proto": "protobuf"}
 
 
+_FRESH: Final = (State.CREATED, State.UNTRANSMITTED, State.CANCELLED, State.REJECTED, State.EXPIRED)
+"""What is placed in one of these states is placed anew, and no modify."""
+
+
+def _size(nbytes: int, dialect: str) -> str:
+    size = f"{nbytes:,} bytes, " if nbytes else ""
+    return f"{size}{_DIALECT_NAME.get(dialect, dialect)} placeOrder".replace("  ", " ").strip()
+
+
 def _text(message: Any, name: str) -> str:
     return str(getattr(message, name, "") or "")
 
@@ -121,30 +130,71 @@ class OrderTable:
 
     # -- what we send ----------------------------------------------------------------------------------------------
 
+    def begin_place(
+        self,
+        orderId: int,
+        contract: Any,
+        order: Any,
+        now_ns: int,
+        journaled: bool = False,
+        fixed: dict[str, Any] | None = None,
+    ) -> None:
+        """A placeOrder is about to leave: for who keeps rows that somebody reads without waiting for this table.
+
+        :meth:`on_placed` (or, when the send failed, :meth:`on_place`) follows under the same lock. `fixed`: what such
+        rows are told of it beside quantity and limit, where that is ready.
+        """
+
     def on_place(
-        self, orderId: int, contract: Any, order: Any, now_ns: int, nbytes: int = 0, dialect: str = ""
+        self,
+        orderId: int,
+        contract: Any,
+        order: Any,
+        now_ns: int,
+        nbytes: int = 0,
+        dialect: str = "",
+        journaled: bool = False,
     ) -> OrderView:
         """A placeOrder is handed to the socket; the second one of an order that has not ended is a modify.
 
-        Call it before the bytes leave, so that an answer can never come first; `nbytes` and `dialect` only describe
-        the event.
+        Call it, or :meth:`begin_place`, before the bytes leave, and before any answer is taken; `nbytes` and `dialect`
+        only describe the event. `journaled`: it is only written down so far; :meth:`on_sent` follows.
         """
+        return self._place(orderId, contract, order, now_ns, _size(nbytes, dialect), journaled)
+
+    def on_sent(self, orderId: int, now_ns: int, nbytes: int = 0, dialect: str = "") -> OrderView | None:
+        """The kernel has the last byte of what was journaled, or of a modify or a cancel, to which that is nothing."""
+        view = self._own(orderId)
+        if view is not None and view.last_act == "place":
+            self._sent(view, now_ns, _size(nbytes, dialect))
+        return view
+
+    def on_placed(
+        self, orderId: int, contract: Any, order: Any, now_ns: int, sent_ns: int, nbytes: int = 0, dialect: str = ""
+    ) -> OrderView:
+        """:meth:`on_place` of what was journaled at `now_ns`, and :meth:`on_sent` at `sent_ns`."""
+        size = _size(nbytes, dialect)
+        view = self._place(orderId, contract, order, now_ns, size, True)
+        if view.last_act == "place":
+            self._sent(view, sent_ns, size)
+        return view
+
+    def _place(
+        self, orderId: int, contract: Any, order: Any, now_ns: int, detail: str, journaled: bool
+    ) -> OrderView:
         view = self._own(orderId) or self.graph.new(self.client_id, orderId, now_ns)
         self._asked.pop(id(view), None)  # the answer may be older than this
         transmit = getattr(order, "transmit", True) is not False
         view.contract, view.what_if = contract, bool(getattr(order, "whatIf", False))
         self.graph.learn_order(view, order)
-        size = f"{nbytes:,} bytes, " if nbytes else ""
-        detail = f"{size}{_DIALECT_NAME.get(dialect, dialect)} placeOrder".replace("  ", " ").strip()
         if not view.events:
             view.first_ns = now_ns
         if view.what_if:
             view.order = order
             note(view, now_ns, "what-if", "a question about margin and fees: no order is made", detail, "local")
             return view
-        fresh = view.state in (State.CREATED, State.UNTRANSMITTED, State.CANCELLED, State.REJECTED, State.EXPIRED)
+        fresh = view.state in _FRESH
         if fresh:
-            title = "sent" if transmit else "untransmitted"
             view.placed_order, view.refusal, view.last_act = order, None, "place"
             view.pending_modifies.clear()
             view.replaced.clear()
@@ -152,15 +202,32 @@ class OrderTable:
             if view.state in ENDED:
                 view.broker_order = None
         else:
-            title, view.last_act = "modify sent", "modify"
+            view.last_act = "modify"
             if view.state is not State.FILLED:
                 view.pending_modifies.append(order)
         view.order = order
-        event = Event.PLACE if transmit else Event.PLACE_UNTRANSMITTED
+        if fresh and journaled:
+            step(view, Event.JOURNALED, now_ns, "journaled", "", "", "local", _AGAIN)
+        elif fresh:
+            self._leave(view, now_ns, detail)
+        else:
+            event = Event.PLACE if transmit else Event.PLACE_UNTRANSMITTED
+            step(view, event, now_ns, "modify sent", "", detail, "local", _AGAIN)
+            if transmit and view.parent_id:
+                self._release_group(view, now_ns)
+        return view
+
+    def _sent(self, view: OrderView, now_ns: int, detail: str) -> None:
+        if view.state is State.JOURNALED:
+            self._leave(view, now_ns, detail)
+
+    def _leave(self, view: OrderView, now_ns: int, detail: str) -> None:
+        """A placement is out."""
+        transmit = getattr(view.placed_order, "transmit", True) is not False
+        event, title = (Event.PLACE, "sent") if transmit else (Event.PLACE_UNTRANSMITTED, "untransmitted")
         step(view, event, now_ns, title, "", detail, "local", _AGAIN)
         if transmit and view.parent_id:
             self._release_group(view, now_ns)
-        return view
 
     def on_cancel_request(self, orderId: int, now_ns: int) -> OrderView:
         """A cancelOrder is handed to the socket. An unknown id is held as uncertain."""

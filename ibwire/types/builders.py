@@ -228,6 +228,8 @@ def bracket(
 
 
 def _is_finite(value: Any) -> bool:
+    if value.__class__ is float:
+        return isfinite(value)
     if isinstance(value, Decimal):
         return value.is_finite()
     return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
@@ -248,15 +250,8 @@ def check_order(contract: Contract, order: Order) -> None:
     for name in ("transmit", "whatIf"):
         if not isinstance(getattr(order, name), bool):
             raise ConfigError(f"{name} is {getattr(order, name)!r}", hint="say True or False")
-    cash = order.cashQty
-    quantity = order.totalQuantity
-    if quantity is None or (_is_finite(quantity) and quantity == 0):
-        if not cash:
-            raise ConfigError("an order without a quantity", hint="set totalQuantity")
-    elif not _is_finite(quantity) or quantity < 0:
-        raise ConfigError(f"a quantity of {quantity}", hint="give a number above 0")
-    elif contract.secType in _WHOLE_ONLY and quantity % 1:
-        raise ConfigError(f"a quantity of {quantity} of a {contract.secType}", hint="give a whole number")
+    check_quantity(contract, order)
+    cash, quantity = order.cashQty, order.totalQuantity
     if cash is not None and not (_is_finite(cash) and cash >= 0):
         raise ConfigError(f"cashQty is {cash}", hint="give an amount above 0")
     if cash and quantity:
@@ -268,9 +263,26 @@ def check_order(contract: Contract, order: Order) -> None:
         value = getattr(order, name)
         if value is None:
             continue
-        if not _is_finite(value):
-            raise ConfigError(f"{name} is {value!r}", hint="give a finite number; a quote without a side has NaN")
-        if value < 0 and contract.secType not in _MAY_BE_NEGATIVE:
-            raise ConfigError(f"{name} is {value}: below 0 for a {contract.secType or 'contract'}")
+        check_price(contract, name, value)
     if order.orderType in ("TRAIL", "TRAIL LIMIT") and not (order.auxPrice or order.trailingPercent):
         raise ConfigError(f"a {order.orderType} order without a distance", hint="set auxPrice or trailingPercent")
+
+
+def check_quantity(contract: Contract, order: Order) -> None:
+    """The part of :func:`check_order` that is about how much. Raises ConfigError."""
+    quantity = order.totalQuantity
+    if quantity is None or (_is_finite(quantity) and quantity == 0):
+        if not order.cashQty:
+            raise ConfigError("an order without a quantity", hint="set totalQuantity")
+    elif not _is_finite(quantity) or quantity < 0:
+        raise ConfigError(f"a quantity of {quantity}", hint="give a number above 0")
+    elif contract.secType in _WHOLE_ONLY and quantity % 1:
+        raise ConfigError(f"a quantity of {quantity} of a {contract.secType}", hint="give a whole number")
+
+
+def check_price(contract: Contract, name: str, value: float) -> None:
+    """The part of :func:`check_order` that is about one price. Raises ConfigError."""
+    if not _is_finite(value):
+        raise ConfigError(f"{name} is {value!r}", hint="give a finite number; a quote without a side has NaN")
+    if value < 0 and contract.secType not in _MAY_BE_NEGATIVE:
+        raise ConfigError(f"{name} is {value}: below 0 for a {contract.secType or 'contract'}")

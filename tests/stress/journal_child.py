@@ -35,7 +35,7 @@ POINTS = {
     "core": ("take_turn", "take_order_id"),
     "core._store": ("_write",),
     "core.journal._appender": ("put",),
-    "core.table": ("on_place", "on_cancel_request"),
+    "core.table": ("begin_place", "on_placed", "on_cancel_request"),
     "core.link": ("send",),
 }
 """What leaves a trace outside of the thread that sends, or tells somebody: by the object, its methods."""

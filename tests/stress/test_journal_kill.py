@@ -11,9 +11,12 @@ from tests.stress.journal_kill import OPERATIONS, Rig, check
 ROUNDS = 20
 HALF = "half of the bytes"
 WAY = {  # "put": an entry of the journal
-    "place": ["take_turn", "take_order_id", "_write", "put", "on_place", "put", "send", HALF, "put", "after"],
+    "place": [
+        *("take_turn", "take_order_id", "_write", "put", "begin_place", "send", HALF, "put", "on_placed", "put"),
+        "after",
+    ],
     "cancel": ["take_turn", "put", "on_cancel_request", "put", "send", HALF, "put", "after"],
-    "modify": ["take_turn", "put", "on_place", "send", HALF, "put", "after"],
+    "modify": ["take_turn", "put", "begin_place", "send", HALF, "put", "on_placed", "after"],
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 from ibwire.client.core import Core, LinkLike
 from ibwire.config import Settings
 from ibwire.errors import ConnectError, ConsumerTooSlow, IbwireError, SessionLost, WaitTimeout, WrongThread
+from ibwire.io.journal import MemoryJournal
 from ibwire.io.wait import Bell
 from ibwire.io.writer import SendFailed
 from ibwire.ring import impl
@@ -72,8 +73,8 @@ class FakeLink:
 READY = (incoming.ManagedAccounts("DU0000001"), incoming.NextValidId(7))
 
 
-def make(link: FakeLink, timeout_s: float = 5.0) -> Core:
-    core = Core(Settings.make("paper", timeout_s=timeout_s), cast(LinkLike, link))
+def make(link: FakeLink, timeout_s: float = 5.0, **more: Any) -> Core:
+    core = Core(Settings.make("paper", timeout_s=timeout_s), cast(LinkLike, link), **more)
     core.start()
     return core
 
@@ -122,19 +123,85 @@ def test_request_ids_go_below_where_order_ids_are_high() -> None:
     core.close()
 
 
-def test_the_table_hears_of_an_order_before_its_bytes_leave(core: Core, link: FakeLink) -> None:
+def test_the_rows_hear_of_an_order_before_its_bytes_leave(
+    core: Core, link: FakeLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[str] = []
-    send = link.send
+    send, begin, place = link.send, core.table.begin_place, core.table.on_place
 
     def watch(payload: bytes, traffic: Any = None) -> None:
-        seen.extend(view.state.label for view in core.table)
+        seen.append("bytes")
         send(payload)
 
-    link.send = watch  # type: ignore[method-assign]
-    core.orders.place(AAPL, limit("BUY", 1, 1.0))
-    assert seen == ["sent"]
+    def told(*args: Any) -> None:
+        seen.append("row")
+        begin(*args)
+
+    def written(*args: Any) -> Any:
+        seen.append("history")
+        return place(*args)
+
+    monkeypatch.setattr(link, "send", watch)
+    monkeypatch.setattr(core.table, "begin_place", told)
+    monkeypatch.setattr(core.table, "on_place", written)
+    handle = core.orders.place(AAPL, limit("BUY", 1, 1.0))
+    assert seen == ["row", "bytes", "history"]
+    assert [event.state for event in handle.events] == ["sent"]
     assert [type(message) for message in link.sent] == [outgoing.PlaceOrder]
     assert link.sent[0].orderId == 7
+
+
+def test_with_a_journal_the_history_says_when_it_was_written_down_and_when_it_left(link: FakeLink) -> None:
+    times = iter(range(1_000, 10**9, 1_000))
+    core = make(link, journal=MemoryJournal(), now_ns=lambda: next(times))
+    journaled, sent = core.orders.place(AAPL, limit("BUY", 1, 1.0)).events
+    assert (journaled.state, journaled.order_state) == ("journaled", State.JOURNALED)
+    assert (sent.state, sent.order_state) == ("sent", State.SENT)
+    assert journaled.ns < sent.ns
+    assert journaled.ms == 0.0
+    core.close()
+
+
+def test_an_interrupted_send_is_an_uncertain_order(link: FakeLink) -> None:
+    core = make(link, journal=MemoryJournal())
+    admitted: list[Any] = []
+    core.risk.gate.sent = lambda view, order_id=None: admitted.append(order_id)  # type: ignore[method-assign]
+
+    def interrupted(payload: bytes, traffic: Any = None) -> None:
+        raise KeyboardInterrupt
+
+    link.send = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        core.orders.place(AAPL, limit("BUY", 1, 1.0))
+    (handle,) = core.orders.all()
+    assert handle.is_uncertain
+    assert [event.state for event in handle.events] == ["journaled", "uncertain"]
+    assert admitted == [7]  # it goes on counting
+    core.close()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no more memory"), KeyboardInterrupt()])
+def test_an_order_whose_history_cannot_be_written_is_no_failure(link: FakeLink, error: BaseException) -> None:
+    core = make(link, journal=MemoryJournal())
+    changed, fails = core.risk.order_changed, [error]
+
+    def failing(view: Any) -> None:
+        if fails:
+            raise fails.pop()
+        changed(view)
+
+    core.risk.order_changed = failing  # type: ignore[method-assign]
+    if isinstance(error, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            core.orders.place(AAPL, limit("BUY", 1, 1.0))
+        (handle,) = core.orders.all()
+    else:
+        handle = core.orders.place(AAPL, limit("BUY", 1, 1.0))
+    assert len(link.sent) == 1
+    assert handle.is_uncertain
+    assert handle.needs_query
+    assert any("order 7 was sent, but its history could not be written" in text for _, text in core.intake.notices)
+    core.close()
 
 
 @pytest.mark.parametrize(("wrote_bytes", "state"), [(0, State.CREATED), (3, State.UNCERTAIN)])

@@ -191,7 +191,7 @@ def test_messages_go_where_the_table_had_them(tmp_path: Path) -> None:
     replay(journal_of(tmp_path, record), table)
     view = table.get(1)
     assert view is not None
-    assert [one.state for one in view.events] == ["sent", "cancel sent", "Submitted", "Cancelled"]
+    assert [one.state for one in view.events] == ["journaled", "cancel sent", "Submitted", "Cancelled"]
 
 
 def test_a_table_of_another_client_is_refused(tmp_path: Path) -> None:
