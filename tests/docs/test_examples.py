@@ -29,7 +29,7 @@ def test_an_example_runs(name: str) -> None:
 
 def test_first_ends_with_the_position() -> None:
     lines = run("first.py").splitlines()
-    assert re.match(r" +0\.000 ms  sent ", lines[0])
+    assert re.match(r" +0\.000 ms  journaled ", lines[0])
     assert any("Filled" in line for line in lines)
     assert lines[-1] == "100"
 

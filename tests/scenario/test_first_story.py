@@ -38,7 +38,7 @@ def test_it_waits_for_the_open(example: dict[str, Any], capsys: pytest.CaptureFi
     shown = capsys.readouterr().out.splitlines()[0]
     assert shown == "PreSubmitted, 0 filled: LIVE at the broker, waiting for the market: not a failure"
     assert (order.state, position, theirs) == (State.FILLED, 100, 100)
-    assert told(order)[:2] == ["sent", "PreSubmitted"]
+    assert told(order)[:3] == ["journaled", "sent", "PreSubmitted"]
     assert "cancel sent" not in told(order)
     first, *fills, end = turns(order)
     assert (first, set(fills), end) == (Turn.FIRST_LIVE, {Turn.FILL}, Turn.END)
@@ -48,7 +48,7 @@ def test_it_waits_for_the_open(example: dict[str, Any], capsys: pytest.CaptureFi
 def test_a_governor_makes_an_emergency_cancel(example: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     order, position, theirs = example["story"](example["no_market_orders_at_the_open"])
     assert (order.state, position, theirs) == (State.CANCELLED, 0, 0)
-    assert told(order)[:3] == ["sent", "PreSubmitted", "cancel sent"]
+    assert told(order)[:4] == ["journaled", "sent", "PreSubmitted", "cancel sent"]
     assert turns(order) == [Turn.FIRST_LIVE, Turn.END]
     assert order.filled == 0
     assert "refused: no new orders: killed" in capsys.readouterr().out

@@ -47,7 +47,7 @@ def test_the_table_has_both_symbols_with_their_digits(output: str) -> None:
 
 def test_the_order_is_followed_to_its_fill(output: str) -> None:
     titles = re.findall(r"^ +[+-][\d.]+ ms  (\S+)", output, re.MULTILINE)
-    assert titles[0] == "sent"
+    assert titles[:2] == ["journaled", "sent"]
     assert titles.index("PreSubmitted") < titles.index("execution") < titles.index("Filled")
     assert "PreSubmitted       LIVE at the broker" in output
     assert re.search(r"Filled +DONE 100 @ \d+\.\d", output)
