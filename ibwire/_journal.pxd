@@ -47,6 +47,8 @@ cdef class Appender:
     # that have to go out or came in.
     cdef uint64_t append(self, int kind, int flags, int64_t ns, const uint8_t *a, size_t na, const uint8_t *b, size_t nb,
                          uint64_t reserve) noexcept nogil
+    cdef uint64_t put_locked(self, int kind, int64_t ns, const uint8_t *a, size_t na, const uint8_t *b, size_t nb,
+                             uint64_t reserve, bint counts) noexcept nogil
     cdef int make_next(self) noexcept nogil
     cdef void set_spare(self, uint8_t *base) noexcept nogil
     cdef void set_error(self, int error) noexcept nogil

@@ -31,6 +31,7 @@ cdef extern from "_journal.h" nogil:
     int pthread_mutex_init(pthread_mutex_t *m, void *attributes)
     int pthread_mutex_destroy(pthread_mutex_t *m)
     int pthread_mutex_lock(pthread_mutex_t *m)
+    int pthread_mutex_trylock(pthread_mutex_t *m)
     int pthread_mutex_unlock(pthread_mutex_t *m)
     int munmap(void *at, size_t n)
     int close(int fd)
@@ -218,13 +219,22 @@ cdef class Appender:
         cdef const uint8_t *pa = <const uint8_t *>PyBytes_AS_STRING(a)
         cdef const uint8_t *pb = <const uint8_t *>PyBytes_AS_STRING(b)
         cdef size_t na = len(a), nb = len(b)
-        with nogil:
-            pthread_mutex_lock(&self.mutex)
-            seq = self.append(kind, 0, ns, pa, na, pb, nb, reserve)
-            if not seq and counts:
-                self.lost += 1
-                ibw_count(&self.lost_in_all, 1)
-            pthread_mutex_unlock(&self.mutex)
+        # With the GIL while nobody else appends: who lets go of it may wait for it behind a thread that computes.
+        if pthread_mutex_trylock(&self.mutex) == 0:
+            seq = self.put_locked(kind, ns, pa, na, pb, nb, reserve, counts)
+        else:
+            with nogil:
+                pthread_mutex_lock(&self.mutex)
+                seq = self.put_locked(kind, ns, pa, na, pb, nb, reserve, counts)
+        return seq
+
+    cdef uint64_t put_locked(self, int kind, int64_t ns, const uint8_t *a, size_t na, const uint8_t *b, size_t nb,
+                             uint64_t reserve, bint counts) noexcept nogil:
+        cdef uint64_t seq = self.append(kind, 0, ns, a, na, b, nb, reserve)
+        if not seq and counts:
+            self.lost += 1
+            ibw_count(&self.lost_in_all, 1)
+        pthread_mutex_unlock(&self.mutex)
         return seq
 
     def prepare(self):
