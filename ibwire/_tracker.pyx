@@ -40,7 +40,6 @@ from ibwire._ring cimport (
     ibw_put_words,
     ibw_replace32_seq,
     ibw_replace_release,
-    ibw_store_relaxed,
     ibw_store_release,
     ibw_swap32_seq,
     ibw_yield,
@@ -338,18 +337,19 @@ cdef class RingTracker(Stepper):
             self.place.vacate()
 
     cdef void step(self, uint64_t head, uint64_t seq) noexcept nogil:
-        ibw_store_relaxed(&self.head_seq, seq)
-        ibw_store_relaxed(<uint64_t *>&self.due_ns, ibw_load_relaxed(&self.hot.receive_ns))
+        # Behind the entries, release: who sees one of these numbers sees the entries that came before it.
+        ibw_store_release(&self.head_seq, seq)
+        ibw_store_release(<uint64_t *>&self.due_ns, ibw_load_relaxed(&self.hot.receive_ns))
         self.keep()
 
     cdef void idle(self, int64_t now_ns) noexcept nogil:
         # now_ns 0: no time has passed, but the table was told something.
         if now_ns:
-            ibw_store_relaxed(<uint64_t *>&self.due_ns, <uint64_t>now_ns)
+            ibw_store_release(<uint64_t *>&self.due_ns, <uint64_t>now_ns)
         self.tell(self.keep())
 
     cdef void ended(self, int64_t now_ns) noexcept nogil:
-        ibw_store_relaxed(<uint64_t *>&self.ended_ns, <uint64_t>now_ns)
+        ibw_store_release(<uint64_t *>&self.ended_ns, <uint64_t>now_ns)
         self.tell(self.keep())
 
     cdef void tell(self, int changed) noexcept nogil:
@@ -371,9 +371,10 @@ cdef class RingTracker(Stepper):
                 return changed
 
     cdef int serve(self) noexcept nogil:
-        cdef uint64_t seq = ibw_load_relaxed(&self.head_seq)
-        cdef int64_t due_ns = <int64_t>ibw_load_relaxed(<uint64_t *>&self.due_ns)
-        cdef int64_t ended_ns = <int64_t>ibw_load_relaxed(<uint64_t *>&self.ended_ns)
+        # Acquire, before the entries are looked at; see docs/ring/model.md.
+        cdef uint64_t seq = ibw_load_acquire(&self.head_seq)
+        cdef int64_t due_ns = <int64_t>ibw_load_acquire(<uint64_t *>&self.due_ns)
+        cdef int64_t ended_ns = <int64_t>ibw_load_acquire(<uint64_t *>&self.ended_ns)
         cdef uint64_t ready, end
         cdef const uint8_t *at
         cdef int changed = 0

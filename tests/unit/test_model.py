@@ -9,12 +9,14 @@ import pytest
 from tools import model
 from tools.model_checker.access import (
     ACQUIRE,
+    RELEASE,
     SEQ,
     Scenario,
     Steps,
     fence,
     futex_wait,
     load,
+    lock,
     readable,
     require,
     store,
@@ -25,6 +27,7 @@ from tools.model_checker.litmus import LITMUS, Litmus, allowed
 from tools.model_checker.log import log
 from tools.model_checker.rings import market, row, watermark
 from tools.model_checker.search import explore
+from tools.model_checker.turns import turns
 from tools.model_checker.waits import descriptor, wake
 
 MODES = ("tso", "relaxed")
@@ -56,8 +59,23 @@ def tiny_watermark(bug: str = "") -> Scenario:
     return watermark(bug, polls=(1,))
 
 
+def tiny_turns(bug: str = "") -> Scenario:
+    return turns(bug, ends=False)
+
+
+def tiny_answer(bug: str = "") -> Scenario:
+    return turns(bug, messages=2, answers=2, sends=1, tries=0)
+
+
+def tiny_stop(bug: str = "") -> Scenario:
+    return turns(bug, tries=1, ends=False, mortal=True)
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("make", [tiny_market, tiny_row, tiny_log, tiny_wake, tiny_watermark, descriptor])
+@pytest.mark.parametrize(
+    "make",
+    [tiny_market, tiny_row, tiny_log, tiny_wake, tiny_watermark, tiny_turns, tiny_answer, tiny_stop, descriptor],
+)
 def test_what_is_right_holds(make: Callable[[], Scenario], mode: str) -> None:
     result = explore(make(), mode)
     assert not result.broken
@@ -74,6 +92,13 @@ def test_what_is_right_holds(make: Callable[[], Scenario], mode: str) -> None:
         (tiny_log, "mark only released", "tso", "given back"),
         (tiny_wake, "no fence in the producer", "tso", "waits for ever"),
         (tiny_watermark, "watermark before the heads", "tso", "watermark is not there"),
+        (tiny_turns, "left without another look", "tso", "a step is lost"),
+        (tiny_turns, "published before the step", "tso", "overtakes a message"),
+        (tiny_turns, "says so before the rows", "tso", "older than what was told"),
+        (tiny_turns, "command pushed relaxed", "relaxed", "before it is whole"),
+        (tiny_answer, "bytes before the command", "tso", "the answer overtakes"),
+        (turns, "what the producer brought loaded relaxed", "relaxed", "before the last message"),
+        (tiny_stop, "a lock around the machine", "tso", "teller1, judge: waits for ever"),
     ],
 )
 def test_seeded_bugs_are_found(make: Callable[[str], Scenario], bug: str, mode: str, what: str) -> None:
@@ -112,6 +137,24 @@ def test_who_waits_for_ever_is_named(mode: str) -> None:
     for program in (sleeper, selector):
         result = explore(Scenario("asleep", {"consumer": program}, words("consumer", "word")), mode)
         assert result.broken == "consumer: waits for ever"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_lock_lets_one_in_and_shows_what_the_one_before_did(mode: str) -> None:
+    def adder() -> Steps:
+        yield lock("mutex")
+        value = yield load("x")
+        yield store("x", value + 1)
+        yield store("mutex", 0, RELEASE)
+
+    def careless() -> Steps:
+        value = yield load("x")
+        yield store("x", value + 1)
+
+    shared = words("a b", "x", "mutex")
+    ends = explore(Scenario("locked", {"a": adder, "b": adder}, shared), mode).ends
+    assert ends == {(2, 0)}
+    assert (1, 0) in explore(Scenario("not locked", {"a": adder, "b": careless}, shared), mode).ends
 
 
 def test_hidden_state_of_a_program_is_refused() -> None:

@@ -29,7 +29,7 @@ def load(word: str, order: str = RELAXED) -> Op:
     return Op("load", word, 0, order)
 
 
-def store(word: str, value: int, order: str = RELAXED) -> Op:
+def store(word: str, value: Any, order: str = RELAXED) -> Op:
     return Op("store", word, value, order)
 
 
@@ -41,6 +41,16 @@ def add(word: str, value: int, order: str = SEQ) -> Op:
 def swap(word: str, value: int, order: str = SEQ) -> Op:
     """Exchange; gives the value before."""
     return Op("swap", word, value, order)
+
+
+def replace(word: str, old: int, new: int, order: str = SEQ) -> Op:
+    """Compare and exchange; gives whether it was ``old``. One that fails loads: seq_cst as it is, any other relaxed."""
+    return Op("replace", word, (old, new), order)
+
+
+def lock(word: str) -> Op:
+    """Wait for a mutex, which is 0, and take it. Given back by a store of 0, release."""
+    return Op("lock", word, 1, ACQUIRE)
 
 
 def fence(order: str) -> Op:
@@ -95,6 +105,8 @@ def describe(op: Op) -> str:
         return f"store {op.word} = {op.value}{order}"
     if op.kind == "start":
         return f"begin to load {', '.join(op.value)}"
+    if op.kind == "replace":
+        return f"replace {op.word}, {op.value[0]} by {op.value[1]}{order}"
     if op.kind in ("add", "swap", "futex_wait"):
         return f"{op.kind} {op.word}, {op.value}{order}"
     return f"{op.kind} {op.word or op.value or ''}".rstrip() + order
@@ -106,12 +118,12 @@ class Scenario:
 
     name: str
     threads: Mapping[str, Program]
-    words: Mapping[str, tuple[int, tuple[str, ...]]]
+    words: Mapping[str, tuple[Any, tuple[str, ...]]]
 
 
-Words = dict[str, tuple[int, tuple[str, ...]]]
+Words = dict[str, tuple[Any, tuple[str, ...]]]
 
 
-def words(by: str, *names: str, value: int = 0) -> Words:
+def words(by: str, *names: str, value: Any = 0) -> Words:
     """Words that those threads (names with spaces between) write."""
     return {name: (value, tuple(by.split())) for name in names}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tools.model_checker.access import Scenario
 from tools.model_checker.log import log
 from tools.model_checker.rings import market, row, watermark
+from tools.model_checker.turns import turns
 from tools.model_checker.waits import descriptor, wake, wake_healing, wake_kinds, wake_ringers
 
 
@@ -41,6 +42,14 @@ CASES: dict[str, Callable[..., Scenario]] = {
     "wake-healing": wake_healing,
     "descriptor": partial(descriptor, messages=3),
     "descriptor-two": partial(descriptor, messages=2, consumers=2, looks=0),
+    "turns": turns,
+    "turns-two": partial(turns, tells=((1,), (2,)), tries=0, ends=False),
+    "turns-order": partial(turns, tells=((1, 2),), tries=0, ends=False),
+    "turns-answer": partial(turns, messages=2, answers=2, sends=1, tries=0),
+    "turns-reader": partial(turns, reads=True, tries=0, ends=False),
+    "turns-outside": partial(turns, outside=2, tries=0, ends=False),
+    "turns-waits": partial(turns, waits=True, tries=0, ends=False),
+    "turns-mortal": partial(turns, mortal=True, tries=2),
 }
 # Not run under these: millions of states. The smaller cases of the same protocol are.
 TOO_LARGE = {("evict-two", "relaxed")}
@@ -104,4 +113,23 @@ MUTANTS = (
     Mutant("descriptor", "poll before clear", BOTH),
     Mutant("descriptor", "flag cleared before the read", BOTH),
     Mutant("descriptor", "flag cleared with nothing read", BOTH),
+    Mutant("turns", "left without another look", BOTH),
+    Mutant("turns", "turn not respected", BOTH),
+    Mutant("turns", "turn not marked as begun", BOTH),
+    Mutant("turns", "command after the turn", BOTH),
+    Mutant("turns", "published before the step", BOTH),
+    Mutant("turns", "says so before the rows", BOTH),
+    Mutant("turns", "the end after the entries", BOTH),
+    Mutant("turns", "turn taken relaxed", WEAK),
+    Mutant("turns", "turn given up relaxed", WEAK),
+    Mutant("turns", "what the producer brought loaded relaxed", WEAK),
+    Mutant("turns", "command pushed relaxed", WEAK),
+    Mutant("turns", "commands taken relaxed", WEAK),
+    Mutant("turns-two", "the turn without the interpreter's lock", BOTH),
+    Mutant("turns-order", "newest command first", BOTH),
+    Mutant("turns-answer", "bytes before the command", BOTH),
+    Mutant("turns-reader", "message number after the entries", BOTH),
+    Mutant("turns-reader", "what the producer brought stored relaxed", WEAK),
+    Mutant("turns-waits", "who steps for others does not ring", BOTH),
+    Mutant("turns-mortal", "a lock around the machine", BOTH),
 )

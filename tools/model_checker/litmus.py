@@ -22,6 +22,7 @@ from tools.model_checker.access import (
     arrive,
     fence,
     load,
+    replace,
     start,
     store,
 )
@@ -49,7 +50,7 @@ def run(thread: int, ops: tuple[Op, ...]) -> Steps:
         elif ops[i].kind == "arrive":
             for j in range(len(value)):
                 yield store(f"r{thread}{late + j}", value[j])
-        elif ops[i].kind in ("load", "add"):
+        elif ops[i].kind in ("load", "add", "replace"):
             yield store(f"r{thread}{loads}", value)
             loads += 1
 
@@ -110,6 +111,17 @@ LITMUS = (
     Litmus("one word never goes back", ((store(X, 1), store(X, 2)), (load(X), load(X))),
            {"r10": 2, "r11": 1}, False, False),
     Litmus("two sums", ((add(X, 1, RELAXED),), (add(X, 1, RELAXED),)), {"x": 1}, False, False),
+    Litmus("two replacements, both succeed", ((replace(X, 0, 1),), (replace(X, 0, 2),)), {"r00": 1, "r10": 1},
+           False, False),
+    Litmus("two replacements, neither succeeds", ((replace(X, 0, 1),), (replace(X, 0, 2),)), {"r00": 0, "r10": 0},
+           False, False),
+    Litmus("message passing, a replacement that succeeds",
+           ((store(X, 1), replace(Y, 0, 1, RELEASE)), (load(Y, ACQUIRE), load(X))), {"r10": 1, "r11": 0}, False, False),
+    Litmus("message passing, a replacement that fails",
+           ((store(X, 1), store(Y, 1, RELEASE)), (replace(Y, 0, 2, RELEASE), load(X))), {"r10": 0, "r11": 0},
+           False, True),
+    Litmus("message passing, a seq_cst replacement that fails",
+           ((store(X, 1), store(Y, 1, RELEASE)), (replace(Y, 0, 2), load(X))), {"r10": 0, "r11": 0}, False, False),
     Litmus("own store is seen", ((store(X, 1), load(X)), (store(Y, 1),)), {"r00": 0}, False, False),
     Litmus("four threads agree, acquire",
            ((store(X, 1),), (store(Y, 1),), (load(X, ACQUIRE), load(Y, ACQUIRE)), (load(Y, ACQUIRE), load(X, ACQUIRE))),

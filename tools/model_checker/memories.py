@@ -27,6 +27,7 @@ from typing import Any
 from tools.model_checker.access import ACQUIRE, RELAXED, RELEASE, SEQ, Op, Scenario, describe
 from tools.model_checker.automaton import Automaton
 
+CHANGES = ("add", "swap", "replace", "lock")  # read-modify-writes
 State = tuple[Any, ...]
 Move = tuple[int, str, Any, State]  # who, what happened, with which value, and then
 
@@ -70,7 +71,7 @@ class Memory:
         for t in range(len(self.names)):
             op = self.op(state, t)
             if op is not None:
-                if op.kind in ("store", "add", "swap") and t not in self.writers[self.at[op.word]]:
+                if op.kind in ("store", *CHANGES) and t not in self.writers[self.at[op.word]]:
                     raise AssertionError(f"{self.names[t]} may not write {op.word}")
                 alone, moves = self.moves(state, t, op)
                 if alone and moves:
@@ -194,9 +195,11 @@ class Tso(Memory):
         value: Any = None
         if op.kind == "store":
             shared = self._with(shared, word, op.value)
-        elif op.kind in ("add", "swap"):
-            value = shared[word]
-            shared = self._with(shared, word, value + op.value if op.kind == "add" else op.value)
+        elif op.kind in CHANGES:
+            value, new = _change(op, shared[word])
+            if op.kind == "lock" and value:
+                return []
+            shared = self._with(shared, word, new)
         elif op.kind == "futex_wait":
             if shared[word] == op.value:
                 return [(t, describe(op) + ": sleeps", None, self.put(state, t, ((), (), ASLEEP), shared))]
@@ -211,6 +214,13 @@ class Tso(Memory):
         elif op.kind == "join" and not self.over(state, self.names.index(op.value)):
             return []
         return [(t, describe(op), value, self.go(state, t, value, own, shared))]
+
+
+def _change(op: Op, old: Any) -> tuple[Any, Any]:
+    """What a read-modify-write that reads ``old`` gives, and what it leaves."""
+    if op.kind == "replace":
+        return old == op.value[0], op.value[1] if old == op.value[0] else old
+    return old, old + op.value if op.kind == "add" else op.value
 
 
 View = tuple[int, ...]
@@ -309,7 +319,7 @@ class Relaxed(Memory):
         if op.kind == "load":
             alone = op.order != SEQ and not self.others_write(state, t, word)
             return alone, self._loaded(state, t, op, word)
-        if op.kind in ("add", "swap"):
+        if op.kind in CHANGES:
             return False, self._changed(state, t, op, word)
         if op.kind == "start":
             begun = tuple((self.at[name], None) for name in op.value)
@@ -325,19 +335,24 @@ class Relaxed(Memory):
         return False, self._system(state, t, op, word)
 
     def _loaded(self, state: State, t: int, op: Op, word: int) -> list[Move]:
+        cur, line = state[1][t][0], state[2][0][word]
+        oldest = max(cur[word], state[2][1][word]) if op.order == SEQ else cur[word]
+        found = []
+        for at in range(oldest, len(line)):
+            after = self._load_at(state, t, op, word, at, line[at][0])
+            found.append((t, describe(op) + self._age(line, at), line[at][0], after))
+        return found
+
+    def _load_at(self, state: State, t: int, op: Op, word: int, at: int, value: Any) -> State:
+        # Thread t reads that store of the word; its access gives it `value`.
         cur, acq, rel, pending, _ = state[1][t]
         stores, seq, kernel = state[2]
-        oldest = max(cur[word], seq[word]) if op.order == SEQ else cur[word]
-        found = []
-        for at in range(oldest, len(stores[word])):
-            value, view, _ = stores[word][at]
-            now, later = _raised(cur, word, at), _raised(_join(acq, view), word, at)
-            if op.order != RELAXED:
-                now = _join(now, view)
-            agreed = (stores, _raised(seq, word, at), kernel) if op.order == SEQ else state[2]
-            after = self.go(state, t, value, (now, later, rel, pending, ""), agreed)
-            found.append((t, describe(op) + self._age(stores[word], at), value, after))
-        return found
+        view = stores[word][at][1]
+        now, later = _raised(cur, word, at), _raised(_join(acq, view), word, at)
+        if op.order != RELAXED:
+            now = _join(now, view)
+        agreed = (stores, _raised(seq, word, at), kernel) if op.order == SEQ else state[2]
+        return self.go(state, t, value, (now, later, rel, pending, ""), agreed)
 
     def _stored(self, state: State, t: int, op: Op, word: int) -> list[Move]:
         stores, seq, _ = state[2]
@@ -356,15 +371,26 @@ class Relaxed(Memory):
         oldest = max(cur[word], seq[word]) if op.order == SEQ else cur[word]
         found = []
         for at in range(oldest, len(stores[word])):
+            value, new = _change(op, stores[word][at][0])
+            if op.kind == "replace" and not value:
+                found += self._refused(state, t, op, word, at)
+                continue
             if at + 1 < len(stores[word]) and stores[word][at + 1][2]:
                 continue
-            value, view, _ = stores[word][at]
+            if op.kind == "lock" and value:
+                continue
+            _, view, _ = stores[word][at]
             now = _join(cur, view) if op.order in (ACQUIRE, SEQ) else cur
             before = self.put(state, t, (_raised(now, word, at), _join(acq, view), rel, pending, ""), state[2])
-            new = value + op.value if op.kind == "add" else op.value
             after = self._inserted(before, t, op, word, at + 1, new, view)
             found.append((t, describe(op), value, self.go(after, t, value, after[1][t], after[2])))
         return found
+
+    def _refused(self, state: State, t: int, op: Op, word: int, at: int) -> list[Move]:
+        # A replacement that finds something else is a load.
+        read = op if op.order == SEQ else op._replace(order=RELAXED)
+        after = self._load_at(state, t, read, word, at, False)
+        return [(t, describe(op) + self._age(state[2][0][word], at), False, after)]
 
     def _inserted(self, state: State, t: int, op: Op, word: int, at: int, value: Any, read: View | None) -> State:
         # The state with a new store at that place of the word's list; read: view of what a read-modify-write read.
