@@ -99,15 +99,12 @@ static inline uint32_t ibw_crc_more(uint32_t crc, const uint8_t *p, size_t n) {
     return ibw_crc_bytes(crc, p, n);
 }
 
-/* A new file of `bytes` with its blocks taken, so that writing to the mapping can meet no full disk. 0 or an errno. */
-static int ibw_segment_make(const char *path, uint64_t bytes, int *fd, uint8_t **base) {
-    int error;
-    void *at;
-    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (*fd < 0) return errno;
-    error = posix_fallocate(*fd, 0, (off_t)bytes);
+/* An open file brought to `bytes` with its blocks taken, so that writing to the mapping can meet no full disk. 0, or an
+ * errno and the file closed. */
+static int ibw_segment_map(int *fd, uint64_t bytes, uint8_t **base) {
+    int error = posix_fallocate(*fd, 0, (off_t)bytes);
     if (!error) {
-        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+        void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
         if (at != MAP_FAILED) {
             *base = (uint8_t *)at;
             return 0;
@@ -115,9 +112,24 @@ static int ibw_segment_make(const char *path, uint64_t bytes, int *fd, uint8_t *
         error = errno;
     }
     close(*fd);
-    unlink(path);
     *fd = -1;
     return error;
+}
+
+/* A new file. 0, or an errno and no file. */
+static int ibw_segment_make(const char *path, uint64_t bytes, int *fd, uint8_t **base) {
+    int error;
+    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (*fd < 0) return errno;
+    error = ibw_segment_map(fd, bytes, base);
+    if (error) unlink(path);
+    return error;
+}
+
+/* A file that is there. 0 or an errno. */
+static int ibw_segment_open(const char *path, uint64_t bytes, int *fd, uint8_t **base) {
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    return *fd < 0 ? errno : ibw_segment_map(fd, bytes, base);
 }
 
 /* Its pages in memory and writable, so that the first write to each costs nothing; where the system can do that. */
@@ -128,26 +140,6 @@ static void ibw_segment_warm(uint8_t *base, uint64_t bytes) {
     (void)base;
     (void)bytes;
 #endif
-}
-
-/* A file that is there, brought to `bytes`. 0 or an errno. */
-static int ibw_segment_open(const char *path, uint64_t bytes, int *fd, uint8_t **base) {
-    int error;
-    void *at;
-    *fd = open(path, O_RDWR | O_CLOEXEC);
-    if (*fd < 0) return errno;
-    error = posix_fallocate(*fd, 0, (off_t)bytes);
-    if (!error) {
-        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
-        if (at != MAP_FAILED) {
-            *base = (uint8_t *)at;
-            return 0;
-        }
-        error = errno;
-    }
-    close(*fd);
-    *fd = -1;
-    return error;
 }
 
 #if defined(__APPLE__)

@@ -7,6 +7,9 @@ from ibwire._ring import LogRing, Region, Stepper
 def crc32(data: bytes | bytearray | memoryview, value: int = 0) -> int:
     """As ``zlib.crc32``."""
 
+def span(data: bytes | memoryview, at: int, last_seq: int) -> tuple[int, int, int, bool]:
+    """Twin of ``io.journal_read.span``: over the good entries that follow each other from ``at`` on."""
+
 @final
 class Appender:
     """The one writer of a journal's segments."""

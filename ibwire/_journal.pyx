@@ -55,6 +55,7 @@ cdef enum:
     HIGH_WATER_AT = 64
     CRC_AT = 252
     PATH_BYTES = 4096
+    MAX_BODY_BYTES = 1 << 25
 
 cdef int64_t RETRY_NS = 20_000_000
 
@@ -71,6 +72,34 @@ def crc32(data not None, uint32_t value=0):
     if not view.shape[0]:
         return value
     return ~ibw_crc_more(~value, &view[0], view.shape[0]) & <uint32_t>0xFFFFFFFF
+
+
+def span(data not None, uint64_t at, uint64_t last_seq):
+    """Twin of ``io.journal_read.span``: over the good entries that follow each other from ``at`` on."""
+    cdef const uint8_t[::1] view = data
+    cdef uint64_t n = view.shape[0], length
+    cdef const uint8_t *entry
+    cdef uint32_t crc, epoch = 0
+    cdef bint is_ended = False
+    with nogil:
+        while at + ENTRY_HEAD_BYTES <= n:
+            entry = &view[at]
+            length = (<const uint32_t *>(entry + 4))[0]
+            if not ENTRY_HEAD_BYTES <= length <= MAX_BODY_BYTES or at + length > n:
+                break
+            if (<const uint64_t *>(entry + 8))[0] != last_seq + 1:
+                break
+            crc = ~ibw_crc_more(<uint32_t>0xFFFFFFFF, entry + 4, length - 4)
+            if crc != (<const uint32_t *>entry)[0]:
+                break
+            last_seq += 1
+            at += padded(length)
+            if (<const uint32_t *>(entry + 28))[0] > epoch:
+                epoch = (<const uint32_t *>(entry + 28))[0]
+            if (<const uint16_t *>(entry + 24))[0] == KIND_END:
+                is_ended = True
+                break
+    return at, last_seq, epoch, is_ended
 
 
 @cython.final

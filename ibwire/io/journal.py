@@ -411,9 +411,8 @@ def _tail_of(found: list[Path]) -> tuple[Reading | None, int, SegmentHead | None
     epoch = 0
     while found:
         # All of it: a journal with a hole is refused before anything is written to it, or sent.
-        reading = Reading([(str(path), path) for path in found])
-        for entry in reading:
-            epoch = max(epoch, entry.epoch)
+        reading = Reading([(str(path), path) for path in found]).check()
+        epoch = max(epoch, reading.epoch)
         if not reading.unused:
             return reading, epoch, reading.heads[-1]
         spare = found.pop()

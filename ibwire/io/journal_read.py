@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +30,9 @@ from ibwire.io.journal_format import (
     padded,
     read_head,
 )
+from ibwire.ring import impl
 
-__all__ = ["Reading", "Tail", "read", "segments_of"]
+__all__ = ["Reading", "Tail", "read", "segments_of", "span"]
 
 _NAME: Final = re.compile(r"\d{8}" + re.escape(SUFFIX))
 _ZEROS: Final = bytes(1 << 16)
@@ -100,6 +102,8 @@ class Reading:
         After the last entry: what was not used.
     last_seq : int
         Of the newest entry so far; ``next_offset``: where in its segment the next one would begin.
+    epoch : int
+        The highest so far.
     is_ended : bool
         The last segment ended in order: the next entry belongs into a new one.
     """
@@ -111,9 +115,37 @@ class Reading:
         self.unused: list[str] = []
         self.last_seq = 0
         self.next_offset = HEAD_BYTES
+        self.epoch = 0
         self.is_ended = False
 
     def __iter__(self) -> Iterator[Entry]:
+        for name, data, head, is_last in self._segments():
+            yield from self._entries(name, data, head)
+            self._finish(name, data, head, is_last)
+
+    def spans(self) -> Iterator[tuple[SegmentHead, bytes, int]]:
+        """Its segments, each checked as a whole, in compiled code if built: (head, data, where its entries end)."""
+        walk = span if impl.NAME != "compiled" else import_module("ibwire._journal").span
+        for name, data, head, is_last in self._segments():
+            end, self.last_seq, epoch, self.is_ended = walk(data, HEAD_BYTES, self.last_seq)
+            self.next_offset, self.epoch = end, max(self.epoch, epoch)
+            if not self.is_ended and (entry := entry_at(memoryview(data), end, head.number)) is not None:
+                self._follow(name, entry)
+            self._finish(name, data, head, is_last)
+            yield head, data, end
+
+    def check(self) -> Reading:
+        """Check every entry.
+
+        Raises
+        ------
+        JournalCorrupt, JournalVersion
+        """
+        for _ in self.spans():
+            pass
+        return self
+
+    def _segments(self) -> Iterator[tuple[str, bytes, SegmentHead, bool]]:
         last = len(self._sources) - 1
         for number, (name, source) in enumerate(self._sources):
             data = source if isinstance(source, bytes) else source.read_bytes()
@@ -121,7 +153,8 @@ class Reading:
             if head is None:
                 return
             self.heads.append(head)
-            yield from self._segment(name, data, head, number == last)
+            self.next_offset, self.is_ended = HEAD_BYTES, False
+            yield name, data, head, number == last
 
     def _head(self, name: str, data: bytes, is_last: bool) -> SegmentHead | None:
         head = read_head(data)
@@ -151,19 +184,26 @@ class Reading:
         self.last_seq = head.first_seq - 1
         return head
 
-    def _segment(self, name: str, data: bytes, head: SegmentHead, is_last: bool) -> Iterator[Entry]:
-        at, view, self.is_ended = HEAD_BYTES, memoryview(data), False
-        self.next_offset = at
-        while (entry := entry_at(view, at, head.number)) is not None:
-            if entry.seq != self.last_seq + 1:
-                problem = f"entry {entry.seq} follows entry {self.last_seq}: there is a hole"
-                raise JournalCorrupt(problem, name, at, hint=_HINT)
+    def _entries(self, name: str, data: bytes, head: SegmentHead) -> Iterator[Entry]:
+        at, view = HEAD_BYTES, memoryview(data)
+        while not self.is_ended and (entry := entry_at(view, at, head.number)) is not None:
+            self._follow(name, entry)
             at += padded(ENTRY_HEAD_BYTES + len(entry.body))
             self.last_seq, self.next_offset = entry.seq, at
+            self.epoch = max(self.epoch, entry.epoch)
+            self.is_ended = entry.kind == Kind.END
             yield entry
-            if entry.kind == Kind.END:
-                self.is_ended = True
-                return
+
+    def _follow(self, name: str, entry: Entry) -> None:
+        if entry.seq != self.last_seq + 1:
+            problem = f"entry {entry.seq} follows entry {self.last_seq}: there is a hole"
+            raise JournalCorrupt(problem, name, entry.offset, hint=_HINT)
+
+    def _finish(self, name: str, data: bytes, head: SegmentHead, is_last: bool) -> None:
+        """What stands behind the last good entry of a segment."""
+        if self.is_ended:
+            return
+        at = self.next_offset
         if not is_last:
             raise JournalCorrupt("the segment does not end as it should: there is a hole", name, at, hint=_HINT)
         if (later := _later(data, at, self.last_seq)) >= 0:
@@ -172,6 +212,28 @@ class Reading:
         cut, short = max(0, _used(data) - at), max(0, head.capacity - len(data))
         if cut or short:
             self.tail = Tail(name, at, cut, short)
+
+
+def span(data: bytes | memoryview, at: int, last_seq: int) -> tuple[int, int, int, bool]:
+    """Go over the good entries that follow each other in a segment.
+
+    Parameters
+    ----------
+    at : where the first begins. last_seq : sequence number of the one before it.
+
+    Returns
+    -------
+    at, last_seq, epoch, is_ended
+        Where the next entry would begin, and the last one's number; the highest epoch; whether the last one ends the
+        segment.
+    """
+    view, epoch = memoryview(data), 0
+    while (entry := entry_at(view, at, 0)) is not None and entry.seq == last_seq + 1:
+        at, last_seq = at + padded(ENTRY_HEAD_BYTES + len(entry.body)), entry.seq
+        epoch = max(epoch, entry.epoch)
+        if entry.kind == Kind.END:
+            return at, last_seq, epoch, True
+    return at, last_seq, epoch, False
 
 
 def _used(data: bytes) -> int:
