@@ -28,6 +28,8 @@ _CHOICES: Final = {
     "fsync": ("always", "interval", "never"),
 }
 
+_BUDGET_MS: Final = (0.01, 60_000.0)
+
 LIVE_CONFIRMATION: Final = "orders spend real money"
 """What ``confirm=`` must say for a live connection."""
 
@@ -92,6 +94,8 @@ class Settings:
         What every order must pass, in order; see :mod:`ibwire.trade.risk_policies`.
     governor : callable or None
         ``(Event, Request or OrderHandle) -> Verdict``, asked before an order goes, when one is live and at every fill.
+    gate_budget_ms : float
+        Time for all policies and the governor together, per order, 0.01..60000; a verdict that comes later refuses.
     allow_unqualified : bool
         Take orders for contracts without conId, which may turn out to be another contract than was meant.
     rate_per_s : int
@@ -145,6 +149,7 @@ class Settings:
     fsync: str = "interval"
     policies: tuple[Any, ...] = ()
     governor: Any = None
+    gate_budget_ms: float = 50.0
     allow_unqualified: bool = False
     rate_per_s: int = 50
     max_queue_ms: float = 1000.0
@@ -166,6 +171,11 @@ class Settings:
         self._check_range("rate_per_s", 0, 1_000_000)
         if not 0 <= self.max_queue_ms < float("inf"):
             raise ConfigError(f"max_queue_ms is {self.max_queue_ms!r}", hint="give milliseconds, 0 or more")
+        budget_ms: Any = self.gate_budget_ms
+        is_number = isinstance(budget_ms, int | float) and not isinstance(budget_ms, bool)
+        if not is_number or not _BUDGET_MS[0] <= budget_ms <= _BUDGET_MS[1]:
+            hint = f"give milliseconds from {_BUDGET_MS[0]:g} to {_BUDGET_MS[1]:g}"
+            raise ConfigError(f"gate_budget_ms is {budget_ms!r}", hint=hint)
         if not isinstance(self.policies, tuple):
             object.__setattr__(self, "policies", tuple(self.policies))
         if self.governor is not None and not callable(self.governor):

@@ -42,6 +42,7 @@ if [_OFFSETS[name] for name in ("recv_ns", "kind", "part", "key", "dailyPnL")] !
 _LOOK_NS: Final = 50_000_000
 _SETTLE_NS: Final = 1_000_000_000
 _UNKNOWN_RISK: Final = float("inf")
+_GOVERNOR: Final = "governor"
 
 
 class Event(Enum):
@@ -79,7 +80,7 @@ class KillReport:
 class _Governor:
     """The user's callback as the last policy."""
 
-    name = "governor"
+    name = _GOVERNOR
 
     def __init__(self, callback: Any) -> None:
         self._callback = callback
@@ -109,7 +110,14 @@ class Risk:
         self._governor = governor
         self.book = Book(lock)
         asked = (*policies, *((_Governor(governor),) if governor is not None else ()))
-        self.gate = Gate(asked, clock_ns=clock.now_ns, lock=lock, book=self.book, on_cancel=self._on_cancel)
+        self.gate = Gate(
+            asked,
+            clock_ns=clock.now_ns,
+            lock=lock,
+            book=self.book,
+            budget_ms=core.settings.gate_budget_ms,
+            on_cancel=self._on_cancel,
+        )
         self.switch = KillSwitch(directory, on_kill=self._on_kill)
         self.reports: list[KillReport] = []
         self.problems: list[str] = []
@@ -286,26 +294,26 @@ class Risk:
         except IbwireError as error:
             self.problems.append(f"open orders could not be asked for: {error}")
 
-    def _on_cancel(self, verdict: Cancel, request: Request | None) -> None:
+    def _on_cancel(self, verdict: Cancel, request: Request | None, policy: str) -> None:
         if verdict.scope == "order":
             if request is not None and request.order_id:
                 self._core.orders.cancel(request.order_id)
             return
         self.gate.shut = self.gate.shut or verdict.reason
         if self.switch.kill is None:
-            self._later(verdict)
+            self._later(verdict, policy if policy == _GOVERNOR else f"policy {policy}")
 
-    def _later(self, verdict: Cancel) -> None:
+    def _later(self, verdict: Cancel, by: str) -> None:
         # In a thread of its own: who asked may hold the client's lock, and must not wait for the cancels.
         if self._core.settings.mode == "inline":
-            self.switch.trip_later(verdict.reason, "policy", verdict.scope)  # the next step cancels
+            self.switch.trip_later(verdict.reason, by, verdict.scope)  # the next step cancels
             return
-        self.switch.kill = Kill(verdict.reason, "policy", verdict.scope)
-        in_background("ibwire-kill-now", self._trip, verdict)
+        self.switch.kill = Kill(verdict.reason, by, verdict.scope)
+        in_background("ibwire-kill-now", self._trip, verdict, by)
 
-    def _trip(self, verdict: Cancel) -> None:
+    def _trip(self, verdict: Cancel, by: str) -> None:
         try:
-            self.switch.trip(verdict.reason, "policy", verdict.scope)
+            self.switch.trip(verdict.reason, by, verdict.scope)
         except OSError as error:
             self.problems.append(f"the kill file could not be written: {error}")
         if verdict.flatten:
@@ -513,7 +521,7 @@ class Risk:
                 except IbwireError as error:
                     self.problems.append(f"order {view.order_id} could not be cancelled: {error}")
             else:
-                self._on_cancel(verdict, None)
+                self._on_cancel(verdict, None, _GOVERNOR)
         else:
             reason = verdict.reason if isinstance(verdict, Reject) else f"the governor answered {verdict!r}"
             self.gate.shut = self.gate.shut or reason

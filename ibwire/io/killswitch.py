@@ -45,7 +45,7 @@ class Kill:
     Attributes
     ----------
     reason, by : str
-        What for, and who or what did it.
+        What for, and who or what did it: ``code``, ``signal``, ``file``, ``governor``, ``policy NAME``, or a user.
     scope : str
         ``mine``: cancel the orders of each client that sees it. ``everything``: one global cancel each.
     wall_ns : int

@@ -108,7 +108,7 @@ class Gate:
     budget_ms : float
         Time for all policies together; a verdict that comes later refuses.
     on_cancel : callable
-        ``(Cancel, Request | None)``: does what a policy's Cancel wants; called without the lock.
+        ``(Cancel, Request | None, policy)``: does what the Cancel of that policy wants; called without the lock.
     knows : set of str
         What somebody tells the book (see :class:`Policy`); a policy that needs more is refused here, by name.
 
@@ -128,7 +128,7 @@ class Gate:
         lock: AbstractContextManager[Any],
         book: Book | None = None,
         budget_ms: float = 50.0,
-        on_cancel: Callable[[Cancel, Request | None], object] | None = None,
+        on_cancel: Callable[[Cancel, Request | None, str], object] | None = None,
         knows: Iterable[str] = ("orders", "positions", "values", "pnl", "quotes"),
     ) -> None:
         if not 0 < budget_ms < inf:
@@ -212,7 +212,7 @@ class Gate:
             raise self._refuse(view, allowed, limit)
         if isinstance(verdict, Cancel):
             refusal = self._refuse(view, allowed, verdict.reason)
-            self.cancel(verdict, request)
+            self.cancel(verdict, request, self.policies[allowed].name)
             raise refusal
         if isinstance(verdict, Reject):
             raise self._refuse(view, allowed, verdict.reason)
@@ -252,10 +252,10 @@ class Gate:
                 view._release()
             self._undo(view, len(self._checks))
 
-    def cancel(self, verdict: Cancel, request: Request | None) -> None:
-        """Do what a Cancel wants; with nobody to do it, at least nothing new goes out."""
+    def cancel(self, verdict: Cancel, request: Request | None, policy: str) -> None:
+        """Do what a policy's Cancel wants; with nobody to do it, at least nothing new goes out."""
         if self._on_cancel is not None:
-            self._on_cancel(verdict, request)
+            self._on_cancel(verdict, request, policy)
         elif verdict.scope != "order":
             self.shut = self.shut or verdict.reason
 
@@ -270,7 +270,7 @@ class Gate:
             except Exception as error:
                 verdict = Reject(f"{policy.name} failed: {type(error).__name__}: {error}")
             if isinstance(verdict, Cancel):
-                self.cancel(verdict, None)
+                self.cancel(verdict, None, policy.name)
             elif isinstance(verdict, Reject):
                 self.shut = self.shut or f"{policy.name}: {verdict.reason}"
 

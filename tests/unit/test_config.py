@@ -31,6 +31,7 @@ def test_default_ports(target: str, app: str, port: int) -> None:
         ({"max_server_version": 226}, "max_server_version"),
         ({"timeout_s": 0}, "timeout_s"),
         ({"timeout_s": float("inf")}, "timeout_s"),
+        *(({"gate_budget_ms": bad}, "gate_budget_ms") for bad in (0, 0.001, 60_001, float("nan"), True, "50", None)),
         ({"app": "TWS"}, "app"),
         ({"clientid": 1}, "did you mean client_id"),
         ({"qqqq": 1}, "there are app, host"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import ibwire
+from ibwire.cli import main
 from ibwire.client.risk import Event
 from ibwire.errors import ConfigError, PacingError, RiskRejected
 from ibwire.io import clock
@@ -157,6 +158,63 @@ def test_a_governor_cancels_a_live_order_and_blocks_others() -> None:
             client.orders.place(aapl, limit("BUY", 6, 1.0))
         assert client.orders.place(aapl, limit("BUY", 5, 1.0)).wait("done").state.name == "CANCELLED"
         assert seen == [Event.PRE_ORDER, Event.PRE_ORDER, Event.ORDER_LIVE]
+
+
+def _says(*events: Event) -> Any:
+    return lambda event, subject: Cancel("enough", "mine") if event in events else ALLOW
+
+
+@pytest.mark.parametrize("mode", ["threaded", "inline"])
+@pytest.mark.parametrize("event", [Event.PRE_ORDER, Event.ORDER_LIVE, Event.FILL])
+def test_a_governors_kill_is_its_own_everywhere(
+    event: Event, mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with connect(governor=_says(event), state_dir=str(tmp_path), mode=mode) as client:
+        aapl = client.qualify(stock("AAPL"))
+        try:
+            client.orders.place(aapl, market("BUY", 1)).wait("done")
+        except RiskRejected:
+            assert event is Event.PRE_ORDER
+        client._core.wait_until(lambda: bool(client.risk.reports), 5)
+        kill = client.risk.reports[0].kill
+        assert (kill.by, kill.reason, client.risk.switch.kill) == ("governor", "enough", kill)
+    told = "killed by governor: enough"
+    assert main(["kill", "--status", "--state-dir", str(tmp_path)]) == 1
+    assert told in capsys.readouterr().out
+    assert main(["journal", "show", str(tmp_path / "journal")]) == 0
+    assert told in capsys.readouterr().out
+
+
+def test_the_budget_of_the_gate_is_a_setting() -> None:
+    class Slow:
+        name = "slow"
+
+        def check(self, request: Any, book: Any, now_ns: int) -> Verdict:
+            end_ns = clock.now_ns() + 2_000_000
+            while clock.now_ns() < end_ns:
+                pass
+            return ALLOW
+
+    with connect(policies=[Slow()], gate_budget_ms=1) as client:
+        with pytest.raises(RiskRejected, match="at most 1 ms"):
+            client.orders.place(client.qualify(stock("AAPL")), market("BUY", 1))
+        assert client.orders.all() == []
+    with connect(policies=[Slow()], gate_budget_ms=60_000) as client:
+        client.orders.place(client.qualify(stock("AAPL")), market("BUY", 1)).wait("live")
+
+
+def test_a_policys_kill_names_the_policy() -> None:
+    class Daily:
+        name = "my limit"
+
+        def check(self, request: Any, book: Any, now_ns: int) -> Verdict:
+            return Cancel("enough")
+
+    with connect(policies=[Daily()]) as client:
+        with pytest.raises(RiskRejected, match="my limit: enough"):
+            client.orders.place(client.qualify(stock("AAPL")), market("BUY", 1))
+        assert client._core.wait_until(lambda: bool(client.risk.reports), 5)
+        assert str(client.risk.reports[0].kill) == "killed by policy my limit: enough"
 
 
 def test_a_bracket_is_one_thing() -> None:

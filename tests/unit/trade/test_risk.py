@@ -277,7 +277,7 @@ def test_a_cancel_refuses_and_is_carried_out() -> None:
     request = buy()
     with pytest.raises(RiskRejected, match="enough"):
         gate.admit(request)
-    assert told == [(verdict, request)]
+    assert told == [(verdict, request, gate.policies[0].name)]
     alone = make(Says(Cancel("stop")))
     with pytest.raises(RiskRejected, match="stop"):
         alone.admit(buy())
