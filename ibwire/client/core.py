@@ -389,10 +389,8 @@ class Core:
         due_ns = min((due for due in dues if due is not None), default=None)
         return None if due_ns is None else max(1.0, (due_ns - self.now_ns()) / 1e6)
 
-    def on_order_event(self, order: OrderTrack, event: OrderEvent, modify_was_open: bool) -> None:
+    def on_order_event(self, order: OrderTrack, event: OrderEvent) -> None:
         """The order table wrote an event; the lock is held."""
-        if order.last_modify is not None:
-            order.last_modify.on_event(event, modify_was_open)
         self.queries.note(order)
         self.listeners.note(order.handle, event)
         self.risk.order_changed(order)

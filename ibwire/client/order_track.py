@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
 
-from ibwire.client.modifying import copied
+from ibwire.client.modifying import ModifyOutcome, copied
 from ibwire.spec.orderstates import ENDED, RISK, Flag, Risk, State
 from ibwire.trade.view import OrderEvent, OrderView
 
@@ -64,9 +64,11 @@ class History(list[OrderEvent]):
         """The next event."""
         super().append(event)
         was_open, self._modify_open = self._modify_open, bool(self._order.flags & Flag.MODIFY_OPEN)
+        if self._order.last_modify is not None:
+            self._order.last_modify.on_event(event, was_open)
         self.turns += [TurningPoint(turn, event) for turn in self._turns(event, was_open)]
         self._state = event.order_state
-        self._order._core.on_order_event(self._order, event, was_open)
+        self._order._core.on_order_event(self._order, event)
 
     def extend(self, events: Iterable[OrderEvent], /) -> None:
         """Events that were held under another id, and told of there."""
@@ -82,12 +84,17 @@ class History(list[OrderEvent]):
             yield Turn.FIRST_LIVE
         if event.state in ("execution", "correction"):
             yield Turn.LATE_FILL if before in ENDED and before is not State.FILLED else Turn.FILL
-        if event.kind == "error" and was_open and not self._modify_open:
+        if event.kind == "error" and ((was_open and not self._modify_open) or self._refused_modify(event)):
             yield Turn.MODIFY_REFUSED
         if after is State.UNCERTAIN and before is not State.UNCERTAIN:
             yield Turn.UNCERTAIN
         if after in ENDED and after is not before:
             yield Turn.END
+
+    def _refused_modify(self, event: OrderEvent) -> bool:
+        # The machine compares quantity and prices: of another term it may hold the modify for answered already.
+        modify = self._order.last_modify
+        return modify is not None and modify.event is event and modify.outcome is ModifyOutcome.REFUSED
 
     # A copy is a plain list: it follows nothing.
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> Any:

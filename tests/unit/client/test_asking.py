@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from ibwire.client.core import Core
+from ibwire.client.modifying import ModifyOutcome
 from ibwire.client.order_handle import Turn
 from ibwire.errors import ConfigError, OrderError, PacingError, SessionLost, WaitTimeout, WrongThread
 from ibwire.sim.checks import Refusal
 from ibwire.sim.forcing import DROP
 from ibwire.sim.working import Manners
-from ibwire.spec.orderstates import State
-from ibwire.types import outgoing
+from ibwire.spec.orderstates import Flag, State
+from ibwire.types import incoming, outgoing
 from ibwire.types.constructors import limit
 
 from .world import APPLE, World, turns
@@ -127,6 +128,38 @@ def test_a_refused_modify_is_a_turning_point_and_the_order_lives() -> None:
     world.run(1)
     assert turns(order) == [Turn.FIRST_LIVE, Turn.MODIFY_REFUSED]
     assert order.is_live
+
+
+@pytest.mark.parametrize("code", [105, 110, 201, 329, 10326])
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_refused_modify_of_what_no_machine_compares_is_a_turning_point_too(code: int, seen: bool) -> None:
+    world = World()
+    order = world.resting()
+    world.force.on_place(lambda request, live: Refusal(code, "no") if live else None)
+    modify = order.modify(tif="GTC")
+    if seen:  # an openOrder that is older than the modify: quantity and prices are as they were
+        stale = incoming.OpenOrder(order.order_id, order.broker_contract, order.broker_order)
+        stale.orderState.status = "Submitted"
+        world.link.tell(stale)
+        world.core.pump.turn()
+        assert not order.has(Flag.MODIFY_OPEN) and modify.outcome is None
+    world.run(5)
+    assert modify.outcome is ModifyOutcome.REFUSED
+    assert [turn for turn in turns(order) if turn is not Turn.UNCERTAIN] == [Turn.FIRST_LIVE, Turn.MODIFY_REFUSED]
+    told = next(point.event for point in order.critical if point.turn is Turn.MODIFY_REFUSED)
+    assert (told, told.code) == (modify.event, code)
+    assert order.is_live and order.broker_order.tif == "DAY"
+
+
+def test_a_cancel_that_overtakes_a_modify_is_no_refused_modify() -> None:
+    world = World()
+    order = world.resting()
+    world.force.on_place(lambda request, live: DROP if live else None)
+    modify = order.modify(tif="GTC")
+    order.cancel()
+    world.run(1)
+    assert modify.outcome is ModifyOutcome.TOO_LATE
+    assert Turn.MODIFY_REFUSED not in turns(order) and turns(order)[-1] is Turn.END
 
 
 def test_a_rejected_order_has_only_an_end() -> None:
