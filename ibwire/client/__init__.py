@@ -13,6 +13,7 @@ from __future__ import annotations
 from ibwire.client.account import AccountValue, Position, Positions
 from ibwire.client.attached import Attached, attach
 from ibwire.client.facade import Client, connect
+from ibwire.client.groups import BracketHandle, FamilyHandle, GroupHandle, GroupTurn, OcaHandle
 from ibwire.client.listeners import Listener, Missed, OrderChange
 from ibwire.client.modifying import Modify, ModifyOutcome, ModifyPending
 from ibwire.client.order_handle import OrderHandle, Turn, TurningPoint
@@ -24,12 +25,17 @@ from ibwire.client.stream import QuoteStream
 __all__ = [
     "AccountValue",
     "Attached",
+    "BracketHandle",
     "Client",
+    "FamilyHandle",
+    "GroupHandle",
+    "GroupTurn",
     "Listener",
     "Missed",
     "Modify",
     "ModifyOutcome",
     "ModifyPending",
+    "OcaHandle",
     "OrderChange",
     "OrderHandle",
     "OrderNow",

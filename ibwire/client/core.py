@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from ibwire.client.groups import Groups
 from ibwire.client.intake import ORDER_KINDS, Intake, Pending
 from ibwire.client.listeners import Listeners
 from ibwire.client.order_handle import OrderHandle
@@ -148,8 +149,9 @@ class Core:
         self.intake = Intake(Codec(link.server_version, Role.CLIENT), self.table)
         self.orders = Orders(self)
         self.queries = Queries(self)
+        self.groups = Groups(self)
         self.risk = Risk(self, settings.policies, settings.governor, state_dir)
-        self.intake.on_message = self.risk.take
+        self.intake.on_message, self.intake.on_report = self.risk.take, self.groups.note
         self.listeners = Listeners(self._tell)
         self.news = Bell()
         self._codec = Codec(link.server_version, Role.CLIENT)
@@ -261,6 +263,9 @@ class Core:
                 self.risk.start()
                 if run is not None:
                     self._await_first(run)
+                else:
+                    with self.lock:
+                        self.groups.begin()
             except BaseException:
                 self.close()
                 raise
@@ -374,6 +379,8 @@ class Core:
                 count += 1
             count += self.queries.turn(self.now_ns())
             self.risk.turn(self.now_ns())
+            if not self._closed:  # who leaves knows that nobody looks after his groups
+                count += self.groups.turn(self.now_ns())
         if self.settings.mode == "inline":
             self.journal.maintain()
         if count:
@@ -385,13 +392,14 @@ class Core:
     def _due_ms(self) -> float | None:
         """In how many milliseconds a step is due even if nothing comes."""
         with self.lock:
-            dues = () if self.lost is not None else (self.queries.arm(), self.risk.due_ns)
+            dues = () if self.lost is not None else (self.queries.arm(), self.risk.due_ns, self.groups.arm())
         due_ns = min((due for due in dues if due is not None), default=None)
         return None if due_ns is None else max(1.0, (due_ns - self.now_ns()) / 1e6)
 
     def on_order_event(self, order: OrderTrack, event: OrderEvent) -> None:
         """The order table wrote an event; the lock is held."""
         self.queries.note(order)
+        self.groups.note(order)
         self.listeners.note(order.handle, event)
         self.risk.order_changed(order)
 
@@ -431,7 +439,7 @@ class Core:
     def changed(self) -> None:
         """Something changed that did not come in; wake who waits, and who steps if it has to look earlier now."""
         self.news.ring()
-        if self.queries.is_early:
+        if self.queries.is_early or self.groups.is_early:
             self.link.bell.ring()
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:

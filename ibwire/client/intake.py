@@ -93,6 +93,7 @@ class Intake:
         self.bad = 0
         self._codec = codec
         self.on_message: Callable[[Any, int], object] | None = None  # what nothing here handles
+        self.on_report: Callable[[Any], object] | None = None  # the order that the gateway has reported, each time
         self._by_id: dict[int, Pending] = {}
         self._shared: list[Pending] = []
 
@@ -167,13 +168,17 @@ class Intake:
         self.accounts = [name for name in message.accountsList.split(",") if name.strip()]
 
     def _on_OrderStatus(self, message: incoming.OrderStatus, now_ns: int) -> None:
-        self.table.on_order_status(message, now_ns)
+        view = self.table.on_order_status(message, now_ns)
+        if self.on_report is not None:
+            self.on_report(view)
 
     def _on_OpenOrder(self, message: incoming.OpenOrder, now_ns: int) -> None:
         view = self.table.on_open_order(message, now_ns)
         modify = getattr(view, "last_modify", None)  # of a handle
         if modify is not None and not message.order.whatIf:
             modify.on_terms(message.order)
+        if self.on_report is not None:
+            self.on_report(view)
 
     def _on_CompletedOrder(self, message: incoming.CompletedOrder, now_ns: int) -> None:
         self.table.on_completed_order(message, now_ns)

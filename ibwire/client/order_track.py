@@ -29,6 +29,7 @@ class Turn(Enum):
     LATE_FILL = "late fill"  # after it had ended otherwise
     UNCERTAIN = "uncertain"
     MODIFY_REFUSED = "modify refused"
+    HALF_GROUP = "half a group"  # of its bracket or its one-cancels-all group something is missing
     END = "end"
 
 
@@ -86,6 +87,8 @@ class History(list[OrderEvent]):
             yield Turn.LATE_FILL if before in ENDED and before is not State.FILLED else Turn.FILL
         if event.kind == "error" and ((was_open and not self._modify_open) or self._refused_modify(event)):
             yield Turn.MODIFY_REFUSED
+        if event.kind == "group" and event.state == Turn.HALF_GROUP.value:
+            yield Turn.HALF_GROUP
         if after is State.UNCERTAIN and before is not State.UNCERTAIN:
             yield Turn.UNCERTAIN
         if after in ENDED and after is not before:

@@ -6,10 +6,12 @@ The order table hears of every order before its bytes leave, so that no answer c
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ibwire.client.groups import BracketHandle, FamilyHandle, GroupHandle, OcaHandle, check_oca, send_group
 from ibwire.client.modifying import Modify, ModifyPending, changed_order, copied
 from ibwire.client.order_handle import OrderHandle
 from ibwire.client.order_track import OrderTrack
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from ibwire.client.core import Core
     from ibwire.config import Settings
 
-__all__ = ["BracketHandle", "OrderHandle", "Orders", "PreparedOrder"]
+__all__ = ["BracketHandle", "FamilyHandle", "GroupHandle", "OcaHandle", "OrderHandle", "Orders", "PreparedOrder"]
 
 _NOT_OURS: Final = 10147
 _NOT_THERE: Final = (State.CREATED, State.UNTRANSMITTED)
@@ -218,21 +220,52 @@ class Orders:
             raise ConfigError("a bracket whose first orders transmit", hint="set transmit on the last one only")
         for order in bracket.orders:
             check_order(contract, order)
-        handles: list[OrderHandle] = []
-        try:
-            for order in bracket.orders:
-                made = copy.copy(order)
-                made.parentId = handles[0].order_id if handles else 0
-                handles.append(self.place(contract, made))
-        except BaseException as error:
-            for handle in handles:
-                try:
-                    self.cancel(handle)
-                    error.add_note(f"half a bracket: order {handle.order_id} had been sent; its cancel is on its way")
-                except IbwireError as problem:
-                    error.add_note(f"half a bracket: order {handle.order_id} is at TWS, untransmitted: {problem}")
-            raise
-        return BracketHandle(*handles)
+
+        def step(order: Order, before: list[OrderHandle]) -> OrderHandle:
+            made = copy.copy(order)
+            made.parentId = before[0].order_id if before else 0
+            return self.place(contract, made)
+
+        return BracketHandle(*send_group(self._core, [partial(step, order) for order in bracket.orders]))
+
+    def place_oca(self, contract: Contract | Sequence[Contract], orders: Sequence[Order]) -> OcaHandle:
+        """Send a one-cancels-all group (``ibwire.types.builders.oca``); each order works as soon as it is sent.
+
+        Parameters
+        ----------
+        contract : Contract or sequence of Contract
+            One for all orders, or one for each.
+        orders : sequence of Order
+            Two or more with one new ``ocaGroup`` and one ``ocaType``. Copied.
+
+        Raises
+        ------
+        ConfigError : they are no group, its name was used, or as :meth:`place`; looked at before any is sent.
+        As :meth:`place`. What was sent of the group is then cancelled, and the error's notes say so.
+        """
+        contracts = [contract] * len(orders) if isinstance(contract, Contract) else list(contract)
+        if len(contracts) != len(orders):
+            problem = f"{len(contracts)} contracts for {len(orders)} orders"
+            raise ConfigError(problem, hint="give one contract for all, or one for each order")
+        core = self._core
+        for one, order in zip(contracts, orders, strict=True):
+            check_order(one, order)
+            if not core.settings.allow_unqualified:
+                _check_qualified(one)
+        with core.lock:
+            used = {view.oca_group for view in core.table}
+        name = check_oca(orders, used)
+
+        def step(one: Contract, order: Order, before: list[OrderHandle]) -> OrderHandle:
+            return self.place(one, order)
+
+        pairs = zip(contracts, orders, strict=True)
+        return OcaHandle(name, tuple(send_group(core, [partial(step, *pair) for pair in pairs])))
+
+    def groups(self) -> list[GroupHandle]:
+        """Every group of orders of this client that is known: by ``parentId`` and ``ocaGroup``, however placed."""
+        with self._core.lock:
+            return self._core.groups.handles()
 
     def cancel(self, order: OrderHandle | OrderView | int) -> None:
         """Ask for the cancellation of an order of this client, by handle or order id; waits for nothing.
@@ -572,39 +605,6 @@ class PreparedOrder:
         if quantity is not None:
             check_quantity(contract, order)
         return contract, order
-
-
-@dataclass(frozen=True, slots=True)
-class BracketHandle:
-    """A bracket that was sent: one thing to look at and to cancel."""
-
-    parent: OrderHandle
-    take_profit: OrderHandle
-    stop_loss: OrderHandle
-
-    @property
-    def orders(self) -> list[OrderHandle]:
-        """Entry, profit, loss."""
-        return [self.parent, self.take_profit, self.stop_loss]
-
-    @property
-    def problem(self) -> str:
-        """What is half built; empty while the group is whole. A position without its stop is named first."""
-        holds = self.parent.filled > 0 or self.parent.may_fill or self.parent.state is State.UNTRANSMITTED
-        closed = any(child.is_filled for child in self.orders[1:])
-        if not holds or closed:
-            return ""
-        for child, name in ((self.stop_loss, "stop"), (self.take_profit, "profit order")):
-            if child.is_uncertain or (child.is_done and not child.is_filled):
-                state = f"{name} {child.order_id} is {child.state.label}"
-                return f"{state}; the entry {self.parent.order_id} is {self.parent.state.label}"
-        return ""
-
-    def cancel(self) -> None:
-        """Ask for the cancellation of all three; ended ones are left alone."""
-        for order in self.orders:
-            if not order.is_done:
-                order.cancel()
 
 
 def _same_gateway(one: Settings, other: Settings) -> bool:

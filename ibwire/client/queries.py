@@ -307,6 +307,7 @@ class Queries:
             run.differences = plan.differences
         self._waiting_for, self._plan, self._session_runs = [], None, False
         self._core.risk.looked_up(plan.knows_open)
+        self._core.groups.begin()
         self._wanted = self._wanted or bool(self._core.table.uncertain())
         if self._wanted and not self._hurry:
             self._may_begin_ns = now_ns + AGAIN_MS[self._level] * _MS

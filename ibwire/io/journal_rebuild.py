@@ -43,6 +43,7 @@ INPUTS: Final = {
     "on_deadline": True,
     "on_dispute": True,
     "on_executions_listed": False,
+    "on_group": True,
     "on_link_lost": True,
     "on_looked_up": True,
     "on_reconnect": True,

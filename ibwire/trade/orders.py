@@ -480,6 +480,15 @@ class OrderTable:
         for view in self.graph:
             view.flags = view.flags & ~_UNNAMED | (_UNNAMED if id(view) in lacking else 0)
 
+    # -- groups ----------------------------------------------------------------------------------------------------
+
+    def on_group(self, orderId: int, title: str, meaning: str, now_ns: int) -> OrderView | None:
+        """Something was found out about the group of an order of ours: for its history, nothing else changes."""
+        view = self._own(orderId)
+        if view is not None:
+            note(view, now_ns, title, meaning, "", "group")
+        return view
+
     # -- identity --------------------------------------------------------------------------------------------------
 
     def _locate(

@@ -62,7 +62,7 @@ class OrderEvent:
     meaning, detail : str
         A plain sentence, and the facts that belong to it.
     kind : str
-        local, status, execution, commission, error or link.
+        local, status, execution, commission, error, link or group.
     legality : Legality
         How the step fits what came before.
     code : int

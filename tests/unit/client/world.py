@@ -122,7 +122,8 @@ class World:
         end_ns = clock.now_ns + int(seconds * NS_PER_S)
         self.settle()
         while clock.now_ns < end_ns:
-            dues = [due for due in (clock.next_due_ns(), self.core.queries.due_ns(), end_ns) if due is not None]
+            ours = self.core.queries.due_ns(), self.core.groups.due_ns
+            dues = [due for due in (clock.next_due_ns(), *ours, end_ns) if due is not None]
             self.gateway.advance(max(clock.now_ns, min(*dues, end_ns)))
             self.settle()
 
