@@ -93,6 +93,7 @@ class History:
             cancel_text_first=rng.chance(1, 3),
         )
         self.gateway = Gateway(seed, ticks_per_s=4, manners=manners)
+        self.clock = self.gateway.clock
         self.gateway.order_filter = self._on_the_way
         self.gateway.force.on_place(self._fate_of_place)
         self.gateway.force.on_cancel(self._fate_of_cancel)
@@ -143,16 +144,16 @@ class History:
 
     @property
     def now(self) -> int:
-        return self.gateway.clock.now_ns
+        return self.clock.now_ns
 
-    def say(self, text: object) -> None:
-        if self.verbose:
-            print(f"{(self.now // MS) % 10_000_000:>8} {text}")
+    def say(self, mark: str, what: object = "") -> None:
+        if self.verbose:  # the text of a message costs more than what is done with it
+            print(f"{(self.now // MS) % 10_000_000:>8} {mark}{what}")
 
     def send(self, message: Any, certain: bool = False) -> None:
         """Bytes to the gateway; with the link's luck they arrive."""
         assert self.session is not None
-        self.say(f"> {message}" if self.verbose else "")
+        self.say("> ", message)
         payload = codec(self.version, Role.CLIENT).encode(message)
         if not certain and self._strikes():
             self.seen["request lost"] += 1
@@ -172,13 +173,13 @@ class History:
         ask = _END.get(type(message))
         if ask is None and self.rng.below(300) < self.trouble and not self.calm and self._is_order(message):
             self.seen["unreadable"] += 1
-            self.say(f"<!{message}")
+            self.say("<!", message)
             payload = payload[: max(5, len(payload) // 2)]
         elif ask is not None and self._strikes():
             self.seen["end marker lost"] += 1
             return
         else:
-            self.say(f"< {message}")
+            self.say("< ", message)
         bad = self.intake.bad
         self.take(Entry(self.now, message.MSG_ID, payload))
         assert self.calm or self.intake.bad - bad <= 1
@@ -226,24 +227,38 @@ class History:
 
     def advance(self, ms: int) -> None:
         end = self.now + ms * MS
-        while self.now < end:
+        fresh = True  # what was done since the last time may be answered already
+        while (now := self.now) < end:
             due = self.table.next_deadline_ns()
-            stops = [end, self.now + (500 if self.calm else 20) * MS]
-            stops += [at for at in (due, self.plan.due_ns if self.plan else None) if at is not None and at > self.now]
+            stops = [at for at in (due, self.plan.due_ns if self.plan else None) if at is not None and at > now]
+            stops += [end, now + (500 if self.calm else 20) * MS * (1 if fresh else self._idle_rounds(now))]
+            fresh = False
             self.gateway.advance(min(stops))
             self.deliver()
             for view in self.table.check_deadlines(self.now):
                 self.seen["deadline"] += 1
-                self.say(f"-- deadline {view}")
+                self.say("-- deadline ", view)
             self.look_up()
+
+    def _idle_rounds(self, now: int) -> int:
+        """How many rounds it takes until the gateway or a look-up has something to do: those before it do nothing."""
+        if self.session is not None and self.session.outbox:
+            return 1
+        round_ns = (500 if self.calm else 20) * MS
+        todo = [now + QUIET_MS * MS, self.clock.next_due_ns() or 0]
+        if self.session is not None and self.plan is None and self.next_look_ns > now:
+            todo.append(self.next_look_ns)
+        return max(1, -((now - min(filter(None, todo))) // round_ns))
+
+    def _wants_look_up(self) -> bool:
+        again = self.last_plan is not None and not self.last_plan.complete
+        return again or any(view.needs_query for view in self.table)
 
     def look_up(self) -> None:
         """Ask what is to be asked: the plan goes on, or begins when an order wants it."""
         if self.session is None:
             return
-        again = self.last_plan is not None and not self.last_plan.complete
-        wanted = again or any(view.needs_query for view in self.table)
-        if self.plan is None and self.now >= self.next_look_ns and wanted:
+        if self.plan is None and self.now >= self.next_look_ns and self._wants_look_up():
             self.plan = self.reconcile()
             self.seen["looked up"] += 1
         plan = self.plan
@@ -256,7 +271,7 @@ class History:
                 if difference.kind is Kind.MISSING_THERE and difference.ours.startswith("execution"):
                     self.told_busts.add(difference.order_id)
             self.next_look_ns = self.now + 1_000 * MS
-            self.say(f"-- {plan.differences}")
+            self.say("-- ", plan.differences)
 
     def reconcile(self) -> Reconcile:
         return Reconcile(self.table, self.now, day=DAY)
