@@ -22,6 +22,10 @@ _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9 .&-]{0,11}")
 _OSI = re.compile(r"([A-Z0-9 .]{6})(\d{6})([CP])(\d{8})")
 _FUTURE_CODE = re.compile(r"([A-Z0-9]{1,6}?)([FGHJKMNQUVXZ])(\d)")
 _CENT = Decimal("0.01")
+_KEPT_QUERIES = 1 << 10
+_KEPT_DAYS = 1 << 4
+# A day's known instruments, by id, and their market rules: the same in every world, whatever its seed.
+_KNOWN: dict[date, tuple[dict[int, Instrument], dict[int, Decimal]]] = {}
 
 
 class InstrumentUniverse:
@@ -39,6 +43,7 @@ class InstrumentUniverse:
         self.seed = seed
         self.today = utc_date(start_ns)
         self._by_id: dict[int, Instrument] = {}
+        self._found: dict[ContractQuery, tuple[Instrument, ...]] = {}
         self._rules: dict[int, Decimal] = {number: step for step, number in reference.MARKET_RULES.items()}
         self._builders: dict[str, Callable[[ContractQuery], Iterable[Instrument]]] = {
             "STK": self._stocks,
@@ -58,6 +63,14 @@ class InstrumentUniverse:
         if query.conId:
             known = self._by_id.get(query.conId)
             return self._routed((known,), query.exchange) if known is not None else ()
+        found = self._found.get(query)
+        if found is None:
+            found = self._find(query)
+            if len(self._found) < _KEPT_QUERIES:
+                self._found[query] = found
+        return found
+
+    def _find(self, query: ContractQuery) -> tuple[Instrument, ...]:
         builder = self._builders.get(query.secType)
         if builder is None or (query.symbol or query.localSymbol).startswith(reference.MISSING_SYMBOL_PREFIX):
             return ()
@@ -102,6 +115,15 @@ class InstrumentUniverse:
     # -- builders, one per security type -----------------------------------------------------------------------------
 
     def _register_known(self) -> None:
+        known = _KNOWN.get(self.today)
+        if known is None:
+            self._find_known()
+            known = self._by_id.copy(), self._rules.copy()
+            if len(_KNOWN) < _KEPT_DAYS:
+                _KNOWN[self.today] = known
+        self._by_id, self._rules = known[0].copy(), known[1].copy()
+
+    def _find_known(self) -> None:
         for symbol in reference.STOCKS:
             self.find(ContractQuery(symbol=symbol, secType="STK"))
         for pair in reference.KNOWN_PAIRS:
