@@ -20,10 +20,10 @@ from ibwire.wire.plan import (
     Plan,
     Profile,
     Shape,
-    build,
     flatten,
     proto_plan,
     text_plan,
+    values_of,
 )
 
 PROTO_OFFSET: Final = 200
@@ -165,15 +165,7 @@ class Codec:
         return self._message(plan.shape, regs, plan.row)
 
     def _message(self, shape: Shape, regs: list[Any], row: Row) -> Any:
-        values: list[Any] = []
-        for offset, sub, presence in shape.children:
-            if sub is None:
-                values.append(regs[offset])
-            elif presence >= 0 and not regs[presence]:
-                values.append(None)
-            else:
-                values.append(build(sub, regs, offset, self._make))
-        return self._make("@" + row.cls_name, shape.names, values)
+        return self._make("@" + row.cls_name, shape.names, values_of(shape, regs, 0, self._make))
 
     # ------------------------------------------------------------------ encode
 
@@ -240,7 +232,9 @@ class Codec:
         if self.role is Role.CLIENT:
             for check in plan.checks:
                 value = regs[check.reg]
-                if value != check.default and value is not None and not _is_sentinel(shape, check.reg, value):
+                if value is None or value is check.default:
+                    continue
+                if value != check.default and not _is_sentinel(shape, check.reg, value):
                     raise UnsupportedByServer(f"{row.name}.{check.name}", check.gate, self.server_version)
         out = bytearray(self._head(row, use))
         run(plan, regs, out, _element)

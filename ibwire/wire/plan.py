@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from ibwire.spec import hooks as _hooks
@@ -169,10 +170,31 @@ class Shape:
     children: tuple[tuple[int, Shape | None, int], ...]  # (offset, nested shape, presence offset or -1)
     regs: list[Reg]
     index: dict[str, int]
+    # Derived. Neighbouring plain fields are moved together: (first register, the one past the last, None, -1).
+    runs: tuple[tuple[int, int, Shape | None, int], ...] = field(init=False, repr=False, compare=False)
+    fetch: Callable[[Any], tuple[Any, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        runs: list[tuple[int, int, Shape | None, int]] = []
+        for offset, sub, presence in self.children:
+            if sub is None and runs and runs[-1][2] is None and runs[-1][1] == offset:
+                runs[-1] = (runs[-1][0], offset + 1, None, -1)
+            else:
+                runs.append((offset, offset + 1, sub, presence))
+        self.runs = tuple(runs)
+        self.fetch = _fetcher(self.names)
 
     @property
     def size(self) -> int:
         return len(self.regs)
+
+
+def _fetcher(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from an object to all of these attributes; it raises AttributeError where one is lacking."""
+    if not names:
+        return lambda obj: ()
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda obj: (get(obj),)
 
 
 def _shape(name: str, fields: Iterable[Field]) -> Shape:
@@ -258,18 +280,19 @@ class RegCond:
     parts: tuple[RegCond, ...]
 
     def holds(self, regs: list[Any]) -> bool:
-        if self.op == "any":
+        op = self.op
+        if op == "any":
             return any(p.holds(regs) for p in self.parts)
         v = regs[self.reg]
-        if self.op == "true":
+        if op == "true":
             return bool(v)
-        if self.op == "eq":
+        if op == "eq":
             return bool(v == self.value)
-        if self.op == "in":
+        if op == "in":
             return v in self.value
         if v is None or v in (UNSET_DOUBLE, UNSET_INT):
             return False
-        return bool(v >= self.value) if self.op == "ge" else bool(v > self.value)
+        return bool(v >= self.value) if op == "ge" else bool(v > self.value)
 
 
 def resolve(cond: Cond, index: dict[str, int], prefix: str = "") -> RegCond:
@@ -528,6 +551,10 @@ class ProtoTable:
 
     name: str
     ops: dict[int, ProtoOp]
+    ordered: tuple[ProtoOp, ...] = field(init=False, repr=False, compare=False)  # as they are written
+
+    def __post_init__(self) -> None:
+        self.ordered = tuple(self.ops[number] for number in sorted(self.ops))
 
 
 @dataclass(slots=True)
@@ -729,32 +756,55 @@ Make = Callable[[str, tuple[str, ...], list[Any]], Any]
 
 def build(shape: Shape, regs: list[Any], base: int, make: Make) -> Any:
     """Registers to an object."""
+    return make(shape.name, shape.names, values_of(shape, regs, base, make))
+
+
+def values_of(shape: Shape, regs: list[Any], base: int, make: Make) -> list[Any]:
+    """Registers to the values of an object's fields."""
     values: list[Any] = []
-    for offset, sub, presence in shape.children:
+    for first, end, sub, presence in shape.runs:
         if sub is None:
-            values.append(regs[base + offset])
+            values += regs[base + first : base + end]
         elif presence >= 0 and not regs[base + presence]:
             values.append(None)
         else:
-            values.append(build(sub, regs, base + offset, make))
-    return make(shape.name, shape.names, values)
+            values.append(build(sub, regs, base + first, make))
+    return values
 
 
 def flatten(shape: Shape, obj: Any, regs: list[Any], base: int) -> None:
     """An object to registers; an attribute that the object lacks (older classes) keeps the register's default."""
-    for name, (offset, sub, presence) in zip(shape.names, shape.children, strict=True):
-        value = getattr(obj, name, MISSING)
+    try:
+        values = shape.fetch(obj)
+    except AttributeError:
+        values = tuple(getattr(obj, name, MISSING) for name in shape.names)
+        _flatten_each(shape, values, regs, base)
+        return
+    at = 0
+    for first, end, sub, presence in shape.runs:
+        count = end - first
+        if sub is None:
+            regs[base + first : base + end] = values[at : at + count]
+        else:
+            _flatten_sub(sub, values[at], regs, base + first, base + presence if presence >= 0 else -1)
+        at += count
+
+
+def _flatten_each(shape: Shape, values: tuple[Any, ...], regs: list[Any], base: int) -> None:
+    for value, (offset, sub, presence) in zip(values, shape.children, strict=True):
         if value is MISSING:
             continue
         if sub is None:
             regs[base + offset] = value
-        elif value is None:
-            if presence >= 0:
-                regs[base + presence] = False
         else:
-            if presence >= 0:
-                regs[base + presence] = True
-            flatten(sub, value, regs, base + offset)
+            _flatten_sub(sub, value, regs, base + offset, base + presence if presence >= 0 else -1)
+
+
+def _flatten_sub(sub: Shape, value: Any, regs: list[Any], base: int, presence: int) -> None:
+    if presence >= 0:
+        regs[presence] = value is not None
+    if value is not None:
+        flatten(sub, value, regs, base)
 
 
 def interesting_versions(row: Row) -> list[int]:

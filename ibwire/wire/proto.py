@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from ibwire.errors import ProtocolError, RequestError
@@ -27,6 +28,7 @@ from ibwire.wire.plan import (
 )
 
 _DOUBLE = struct.Struct("<d")
+_LAST_SCALAR = int(ProtoCode.BOOL)
 _WIRE_TYPE = {
     ProtoCode.INT32: varint.VARINT,
     ProtoCode.INT64: varint.VARINT,
@@ -259,10 +261,13 @@ def encode(plan: Plan, regs: list[Any], out: bytearray, flatten: Any) -> None:
 
 
 def _write(table: ProtoTable, regs: list[Any], out: bytearray, name: str, flatten: Any) -> None:
-    for number in sorted(table.ops):
-        op = table.ops[number]
-        code = op.code
-        if code is ProtoCode.MESSAGE:
+    for op in table.ordered:
+        code, number = op.code, op.number
+        if code <= _LAST_SCALAR:
+            value = regs[op.reg]
+            if value is not None or op.send == ALWAYS:  # most fields of an order are None
+                write_scalar(op, value, out, name, number)
+        elif code is ProtoCode.MESSAGE:
             if op.presence >= 0 and not regs[op.presence]:
                 continue
             assert op.table is not None
@@ -273,12 +278,10 @@ def _write(table: ProtoTable, regs: list[Any], out: bytearray, name: str, flatte
             _write_elements(op, regs[op.reg] or (), out, name, flatten)
         elif code is ProtoCode.BITS:
             mask = sum(bit for reg, bit in op.bits if regs[reg])
-            varint.write(varint.tag(number, varint.VARINT), out)
+            out += _tag(number, varint.VARINT)
             varint.write(mask, out)
-        elif code is ProtoCode.LIST:
-            _write_list(op, regs[op.reg] or (), out, name)
         else:
-            write_scalar(op, regs[op.reg], out, name, number)
+            _write_list(op, regs[op.reg] or (), out, name)
 
 
 def write_scalar(op: ProtoOp, value: Any, out: bytearray, name: str, number: int) -> None:
@@ -312,8 +315,15 @@ def _write_list(op: ProtoOp, elements: Any, out: bytearray, name: str) -> None:
     _bytes(op.number, inner, out)
 
 
+@cache
+def _tag(number: int, wire_type: int) -> bytes:
+    out = bytearray()
+    varint.write(varint.tag(number, wire_type), out)
+    return bytes(out)
+
+
 def _bytes(number: int, inner: bytes | bytearray, out: bytearray) -> None:
-    varint.write(varint.tag(number, varint.LENGTH), out)
+    out += _tag(number, varint.LENGTH)
     varint.write(len(inner), out)
     out += inner
 
@@ -340,8 +350,7 @@ def _scalar(op: ProtoOp, code: ProtoCode, value: Any, out: bytearray, name: str,
                 _bytes(number, _as_text(op, value).encode("utf-8"), out)
             return
         if number:
-            wire_type = varint.FIXED64 if code is ProtoCode.DOUBLE else varint.VARINT
-            varint.write(varint.tag(number, wire_type), out)
+            out += _tag(number, varint.FIXED64 if code is ProtoCode.DOUBLE else varint.VARINT)
         if code is ProtoCode.DOUBLE:
             out += _DOUBLE.pack(float(value))
             return
