@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ Shut the kill switch: from now on no ibwire program of this user sends an order 
 cancels its own open orders. It stays shut, also for programs started later, until it is released by hand.
 
   ibwire kill                            every session of this user
-  ibwire kill 127.0.0.1:7497/1           one session: HOST:PORT/CLIENT_ID
+  ibwire kill 127.0.0.1:7497/1           one session, HOST:PORT/CLIENT_ID, that was given no state_dir
   ibwire kill --state-dir DIR            the session whose program was given this state_dir
   ibwire kill --status                   what is shut, and why
   ibwire kill --release                  open it again (with the same choice of session)
@@ -25,7 +26,8 @@ cancels its own open orders. It stays shut, also for programs started later, unt
 --everything: each program sends one global cancel instead. That ALSO CANCELS ORDERS OF OTHER CLIENTS AND ORDERS TYPED
 IN BY HAND, of the whole login.
 
-A program that does not run, or that does not use ibwire, cancels nothing: look at TWS.
+A program that does not run, or that does not use ibwire, cancels nothing: look at TWS. Shut again while it is shut, it
+is carried out again: --everything after a plain kill sends the global cancels.
 """
 
 
@@ -54,8 +56,11 @@ def run(args: argparse.Namespace) -> int:
         print("programs that were shut stay so until they are released or started again")
         return 0
     scope = "everything" if args.everything else "mine"
+    is_known = place.is_dir()
     path = write_kill(place, Kill(args.reason, f"{getpass.getuser()} on the command line", scope, clock.wall_ns()))
     print(f"shut: {path}")
+    if not is_known and (args.session or args.state_dir):
+        print(f"nobody has kept anything in {place} so far: is it the right session?", file=sys.stderr)
     if args.everything:
         print("each program sends a global cancel: other clients' and manual orders too")
     return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ibwire.errors import ConfigError, IbwireError, JournalError, RiskRejected
 from ibwire.io import clock
-from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock
+from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock, user_root
 from ibwire.io.statedir import default_state_dir
 from ibwire.spec.orderstates import State
 from ibwire.spec.records import BY_NAME, RECORD_BYTES
@@ -118,7 +118,9 @@ class Risk:
             budget_ms=core.settings.gate_budget_ms,
             on_cancel=self._on_cancel,
         )
-        self.switch = KillSwitch(directory, on_kill=self._on_kill)
+        # Whoever keeps nothing on disk is shut by `ibwire kill` all the same; the embedded simulator has no orders.
+        above = next(iter(user_root()), None) if directory is None and core.settings.target != "sim" else None
+        self.switch = KillSwitch(directory, above, on_kill=self._on_kill)
         self.reports: list[KillReport] = []
         self.problems: list[str] = []
         self._needs = self.gate.needs

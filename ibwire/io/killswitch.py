@@ -2,7 +2,8 @@
 
 Its state on disk is one file, ``kill.json`` in a session's ``state_dir`` or in the root above all of them (then it is
 for every session of this user). That the file is there shuts; what it says only explains. A file that cannot be read
-shuts too. Nothing but :meth:`KillSwitch.release` or ``ibwire kill --release`` takes it away.
+shuts too. Nothing but :meth:`KillSwitch.release` or ``ibwire kill --release`` takes it away. One that is written again
+while it is shut is carried out too: it may ask for a wider scope.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ __all__ = [
     "read_kill",
     "remove_kill",
     "state_root",
+    "user_root",
     "write_kill",
 ]
 
@@ -66,8 +68,22 @@ def state_root() -> Path:
     return default_state_dir("any", 0, 0).parent
 
 
-def write_kill(directory: Path, kill: Kill) -> Path:
-    """Put a kill file there, whole or not at all; one that is there is replaced. Raises OSError."""
+def user_root() -> tuple[Path, ...]:
+    """As :func:`state_root`; nothing for a user without a home."""
+    try:
+        return (state_root(),)
+    except RuntimeError:
+        return ()
+
+
+def write_kill(directory: Path, kill: Kill, *, waits: bool = True) -> Path:
+    """Put a kill file there, whole or not at all; one that is there is replaced. Raises OSError.
+
+    Parameters
+    ----------
+    waits : bool
+        Until the disk has it. Otherwise it survives the end of the program, not yet that of the power.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / FILE_NAME
     scratch = directory / f".{FILE_NAME}.{os.getpid()}.{threading.get_ident()}"
@@ -75,12 +91,14 @@ def write_kill(directory: Path, kill: Kill) -> Path:
         with open(scratch, "w", encoding="utf-8") as out:
             json.dump(asdict(kill), out)
             out.flush()
-            os.fsync(out.fileno())
+            if waits:
+                os.fsync(out.fileno())
         os.replace(scratch, path)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
-    _sync(directory)
+    if waits:
+        _sync(directory)
     return path
 
 
@@ -134,8 +152,8 @@ def one_by_one(send: Callable[[bytes], object], payloads: Sequence[bytes], rate_
         pass
 
 
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
@@ -143,14 +161,15 @@ def _sync(directory: Path) -> None:
 
 
 class KillSwitch:
-    """One session's switch. Any thread; :meth:`check` costs two looks at the file system.
+    """One session's switch. Any thread; :meth:`check` costs a look at each place for a file.
 
     Parameters
     ----------
     directory : Path or None
         Of the session; None keeps the state in memory, so that it ends with the process.
     root : Path or None
-        Above all sessions; by default the directory's parent. Not looked at without a directory.
+        Above all sessions: a kill file there is for all of them. By default the directory's parent and the user's
+        (:func:`state_root`); without a directory none.
     on_kill : callable
         ``(Kill)``: called once per kill, in the thread that found it, never under a lock.
 
@@ -175,21 +194,38 @@ class KillSwitch:
         self.on_look: Callable[[], object] | None = None
         self.problem = ""
         self.directory = directory
-        self._places = () if directory is None else (directory, root or directory.parent)
+        own = () if directory is None else (directory,)
+        if root is not None:
+            above: tuple[Path, ...] = (root,)
+        else:
+            above = () if directory is None else (directory.parent, *user_root())
+        self._places = tuple(dict.fromkeys((*own, *above)))
         self._paths = tuple(str(place / FILE_NAME) for place in self._places)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._signals: dict[int, Any] = {}
         self._signalled: Kill | None = None
-        self._handled: Kill | None = None
-        self.kill = self._handled = self._read()  # found at start: shut, but there are no orders of ours to cancel
+        self._handled: set[Kill] = set()
+        self._marks: dict[str, Any] = {}  # path -> which file was read there last
+        self._met: list[Kill] = []  # by who looked at the files in passing; the next look tells of them
+        self._read()  # found at start: shut, but there are no orders of ours to cancel
 
-    def _read(self) -> Kill | None:
-        for place in self._places:
-            if (found := read_kill(place)) is not None:
-                return found
-        return None
+    def _read(self) -> list[Kill]:
+        """Take in the files that are new or changed; which of them say something new. The lock is held, or nobody else
+        has the switch yet."""
+        fresh: list[Kill] = []
+        for place, path in zip(self._places, self._paths, strict=True):
+            mark = _mark(path)
+            if mark == self._marks.get(path):
+                continue
+            self._marks[path] = mark
+            found = None if mark is None else read_kill(place)
+            if found is not None:
+                self.kill = found  # the latest: it may ask for more than the one before
+                if found not in self._handled:
+                    self._handled.add(found)
+                    fresh.append(found)
+        return fresh
 
     def check(self) -> Kill | None:
         """The kill that is in force, the files looked at now; None when orders may go."""
@@ -197,47 +233,74 @@ class KillSwitch:
             for path in self._paths:
                 if os.access(path, os.F_OK):
                     with self._lock:
-                        self.kill = self.kill or self._read() or Kill("a kill file was there for a moment", "file")
+                        self._met += self._read()
+                        if self.kill is None:
+                            self.kill = Kill("a kill file was there for a moment", "file")
+                            self._met.append(self.kill)
                     break
         return self.kill
 
     def trip(self, reason: str, by: str = "code", scope: str = "mine") -> Kill:
-        """Shut it: in memory first, so that nothing new goes out from this moment on, then on disk.
+        """Shut it: in memory first, so that nothing new goes out from this moment on, then in its file.
 
-        A disk that cannot be written does not open it again; the error is raised once the rest is done.
+        A disk that cannot be written does not open it again, and one that is slow holds no cancel up; the error is
+        raised once the rest is done.
         """
-        if scope not in SCOPES:
-            raise ConfigError(f"a kill has no scope {scope!r}", hint=f"say {' or '.join(SCOPES)}")
-        kill = Kill(reason, by, scope, clock.wall_ns())
-        with self._lock:
-            self.kill = kill
-            self._handled = kill
-        problem: OSError | None = None
-        if self.directory is not None:
-            try:
-                write_kill(self.directory, kill)
-            except OSError as error:
-                problem = error
-        self._tell(kill)
+        kill = self.made(reason, by, scope)
+        problem = self.engage(kill)
         if problem is not None:
             raise problem
         return kill
 
+    def made(self, reason: str, by: str, scope: str) -> Kill:
+        """A kill of now, for :meth:`engage`. Raises ConfigError when there is no such scope."""
+        if scope not in SCOPES:
+            raise ConfigError(f"a kill has no scope {scope!r}", hint=f"say {' or '.join(SCOPES)}")
+        return Kill(str(reason), str(by), scope, clock.wall_ns())
+
+    def engage(self, kill: Kill) -> OSError | None:
+        """As :meth:`trip`; returns why its file could not be written."""
+        with self._lock:
+            self.kill = kill
+            self._handled.add(kill)
+        problem: OSError | None = None
+        try:
+            if self.directory is not None:
+                write_kill(self.directory, kill, waits=False)
+        except OSError as error:
+            problem = error
+        self._tell(kill)
+        try:
+            if self.directory is not None and problem is None:
+                _sync(self.directory / FILE_NAME)
+                _sync(self.directory)
+        except FileNotFoundError:  # it is released already
+            pass
+        except OSError as error:
+            problem = error
+        return problem
+
     def release(self) -> bool:
-        """Open it by hand; False when it was not shut. Raises ConfigError while the root's file shuts it still."""
+        """Open it by hand; False when it was not shut. Raises ConfigError while a file for every session shuts it."""
         with self._lock:
             had = self.kill is not None
-            for place in self._places[:1]:
-                had = remove_kill(place) or had
-            left = self._read()
-            if left is not None:
-                self.kill = left
-                raise ConfigError(f"a kill for every session is in force: {left}", hint="ibwire kill --release --all")
-            self.kill = self._handled = self._signalled = None
+            if self.directory is not None:
+                had = remove_kill(self.directory) or had
+            for place in self._places:
+                left = read_kill(place)
+                if left is not None:
+                    self.kill = left
+                    problem = f"a kill for every session is in force: {left} (in {place / FILE_NAME})"
+                    raise ConfigError(problem, hint=f"ibwire kill --release, or remove {place / FILE_NAME}")
+            self.kill = self._signalled = None
+            self._met.clear()
+            self._handled.clear()
+            self._marks.clear()
         return had
 
     def look(self) -> None:
-        """Look for what others did: a file, a signal. What is found is told once."""
+        """Look for what others did: a file, a signal. What is found is told once; a file that was written again, for a
+        wider scope for one, is found again."""
         if self.on_look is not None:
             self.on_look()
         signalled = self._signalled
@@ -248,12 +311,10 @@ class KillSwitch:
             except OSError:  # it is shut in memory
                 pass
             return
-        kill = self.check()
-        with self._lock:
-            fresh = kill is not None and kill != self._handled
-            if fresh:
-                self._handled = kill
-        if fresh and kill is not None:
+        with self._lock:  # a release comes before this or after it, never between looking and telling
+            fresh = [*self._met, *self._read()]
+            self._met.clear()
+        for kill in fresh:
             self._tell(kill)
 
     @property
@@ -268,13 +329,15 @@ class KillSwitch:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and give signals back."""
+        """End the thread and give signals back; in another thread than the main one, when the signal comes next."""
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(2)
-        for number, before in self._signals.items():
-            signal.signal(number, before)
-        self._signals.clear()
+        for number, one in list(_signals.items()):
+            one.switches.pop(self, None)
+            if not one.switches and threading.current_thread() is threading.main_thread():
+                signal.signal(number, one.before)
+                del _signals[number]
 
     def trip_later(self, reason: str, by: str, scope: str) -> None:
         """Shut it now, without a lock and without a wait; the next :meth:`look` does the rest."""
@@ -283,14 +346,25 @@ class KillSwitch:
         self._signalled = kill
 
     def on_signal(self, number: int, scope: str = "mine") -> None:
-        """A signal shuts it. Main thread only, as Python has it; the handler takes no lock and sends nothing."""
-        reason = f"signal {signal.Signals(number).name}"
+        """A signal shuts it, and every other switch of this process that was told the same.
 
-        def handler(*_: object) -> None:
-            # The rest is for a thread: this one may be in the middle of a send.
-            self.trip_later(reason, "signal", scope)
+        The handler takes no lock and sends nothing.
 
-        self._signals.setdefault(number, signal.signal(number, handler))
+        Raises
+        ------
+        ConfigError : not the main thread, which alone may (as Python has it); no such scope; or a signal that there
+            is not, or that nobody can catch.
+        """
+        if scope not in SCOPES:
+            raise ConfigError(f"a kill has no scope {scope!r}", hint=f"say {' or '.join(SCOPES)}")
+        try:
+            before = signal.signal(number, _on_signal)
+        except (ValueError, OSError, TypeError) as error:
+            problem = f"{number!r} cannot be a signal that kills: {error}"
+            raise ConfigError(problem, hint="call it in the main thread, with a signal such as SIGUSR1") from error
+        if before is not _on_signal:
+            _signals.setdefault(number, _Signal(signal.SIG_DFL if before is None else before))
+        _signals[number].switches[self] = scope
 
     def _tell(self, kill: Kill) -> None:
         if self.on_kill is not None:
@@ -302,3 +376,39 @@ class KillSwitch:
                 self.look()
             except Exception as error:  # a switch that no longer looks would be worse than any defect
                 self.problem = f"{type(error).__name__}: {error}"
+
+
+def _mark(path: str) -> tuple[int, ...] | None:
+    """Tells one content of a file from the next; None when there is none."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:  # whoever reads it says why
+        return (error.errno or 0,)
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+@dataclass(slots=True)
+class _Signal:
+    """What a signal meant before, and which switches it shuts."""
+
+    before: Any
+    switches: dict[KillSwitch, str] = field(default_factory=dict)
+
+
+_signals: dict[int, _Signal] = {}
+
+
+def _on_signal(number: int, _: object) -> None:
+    one = _signals.get(number)
+    if one is not None and not one.switches:
+        # The last client was closed by another thread, which may not do this: it means again what it meant before.
+        del _signals[number]
+        signal.signal(number, one.before)
+        os.kill(os.getpid(), number)
+        return
+    reason = f"signal {signal.Signals(number).name}"
+    for switch, scope in list(one.switches.items()) if one is not None else ():
+        # The rest is for a thread: this one may be in the middle of a send.
+        switch.trip_later(reason, "signal", scope)
