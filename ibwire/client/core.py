@@ -56,6 +56,7 @@ from ibwire.wire.codec import Codec, Role
 __all__ = ["Core", "LinkLike"]
 
 _ID_IN_USE: Final = 326
+_STUCK_S: Final = 1.0
 HISTORY_MS: Final = 1000
 """How long a wait for an order that is over waits for the order's history."""
 
@@ -324,10 +325,16 @@ class Core:
         """End the session. Twice is harmless; orders live on at the broker."""
         if self.is_forked:
             return
-        with self.lock:
+        lock = self.lock
+        if not lock.acquire(timeout=_STUCK_S):
+            self.link.close()  # a send that the gateway does not take holds it: now it returns with an error
+            lock.acquire()
+        try:
             if self._closed:
                 return
             self._closed = True
+        finally:
+            lock.release()
         self.risk.stop()
         self.link.close()
         self.pump.stop()

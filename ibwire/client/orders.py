@@ -296,6 +296,37 @@ class Orders:
             core.send_order(order_id, payload, intent)
         core.changed()
 
+    def cancel_everything(self) -> None:
+        """One global cancel: of every open order of the login, ALSO THOSE OF OTHER CLIENTS AND THOSE TYPED IN BY HAND.
+
+        New ones may be placed behind it; ``client.risk.kill(scope="everything")`` shuts that door too.
+
+        Raises
+        ------
+        SessionLost : the connection is gone.
+        """
+        core = self._core
+        core.check_usable()
+        core.take_turn(cancel=True)
+        with core.lock:
+            core.check_usable()
+            payload, _ = core.encode(outgoing.ReqGlobalCancel(OrderCancel()))
+            intent, now_ns = core.intend(Act.GLOBAL_CANCEL, 0, payload)
+            asked = core.table.cancellable()
+            for order_id in asked:
+                core.table.on_cancel_request(order_id, now_ns)
+            try:
+                core.link.send(payload, None)
+            except IbwireError as error:
+                wrote, now_ns, reason = int(getattr(error, "wrote_bytes", 0)), core.now_ns(), str(error)
+                core.journal.send_failed(intent, 0, wrote, reason, core.taken_seq, now_ns)
+                for order_id in asked:
+                    core.table.on_send_failed(order_id, now_ns, reason, wrote)
+                raise
+            core.journal.sent(intent, 0, 4 + len(payload), core.taken_seq, core.now_ns())
+            core.sent += 1
+        core.changed()
+
     def get(self, order_id: int) -> OrderHandle | None:
         """The order of this client with that id."""
         view = self._core.table.get(order_id)
@@ -310,8 +341,7 @@ class Orders:
 
     def all(self) -> list[OrderHandle]:
         """Every known order."""
-        with self._core.lock:
-            return [view.handle for view in self._core.table if isinstance(view, OrderTrack)]
+        return [view.handle for view in self._core.table if isinstance(view, OrderTrack)]  # of a copy: no lock
 
     def refresh(self) -> None:
         """Look everything up; returns at once, what is found comes as events. See ``Client.reconcile``."""

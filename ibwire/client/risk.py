@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ibwire.client.queries import Run
 from ibwire.errors import ConfigError, IbwireError, JournalError, RiskRejected
 from ibwire.io import clock
 from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock, user_root
@@ -22,7 +24,7 @@ from ibwire.trade.risk_requests import limit_of, trigger_of
 from ibwire.trade.view import OrderView
 from ibwire.types import incoming, outgoing
 from ibwire.types.constructors import market
-from ibwire.types.structs import Contract, OrderCancel
+from ibwire.types.structs import Contract
 
 if TYPE_CHECKING:
     from ibwire.client.core import Core
@@ -41,6 +43,10 @@ if [_OFFSETS[name] for name in ("recv_ns", "kind", "part", "key", "dailyPnL")] !
     raise ImportError("the record of profit and loss has another layout than this reader knows")
 _LOOK_NS: Final = 50_000_000
 _SETTLE_NS: Final = 1_000_000_000
+_STUCK_S: Final = 1.0
+_AGAIN_S: Final = 0.5
+_VERIFY_S: Final = 10.0
+_FOR_EVER_S: Final = 1e9
 _UNKNOWN_RISK: Final = float("inf")
 _GOVERNOR: Final = "governor"
 
@@ -53,7 +59,7 @@ class Event(Enum):
     FILL = "an execution came"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class KillReport:
     """What a kill did.
 
@@ -63,9 +69,7 @@ class KillReport:
     asked : list of int
         Order ids whose cancel was sent, in that order; empty for a global cancel.
     failed : list of (int, str)
-        Cancels that could not be sent.
-    left : list of OrderHandle
-        What may still fill, as far as is known now. Not empty does not mean failed: ask again with :meth:`Risk.left`.
+        Cancels that could not be sent; with order id 0: that of all of them, or why none has gone out yet.
     sent_ns : int
         From the decision to the last cancel's last byte in the kernel.
     """
@@ -73,8 +77,13 @@ class KillReport:
     kill: Kill
     asked: list[int] = field(default_factory=list)
     failed: list[tuple[int, str]] = field(default_factory=list)
-    left: list[OrderHandle] = field(default_factory=list)
     sent_ns: int = 0
+    _hit: list[OrderHandle] = field(default_factory=list)
+
+    @property
+    def left(self) -> list[OrderHandle]:
+        """What it hit and may still fill, as far as is known at this moment."""
+        return list(filter(_open, self._hit))
 
 
 class _Governor:
@@ -133,6 +142,7 @@ class Risk:
         self._ask_ns: int | None = None  # when to have the positions named again
         self._cursor: Any = None  # the looking thread's
         self._killing = new_lock()
+        self._waited_for: set[int] = set()  # kills, by identity, whose end somebody waits for
 
     @property
     def follows_positions(self) -> bool:
@@ -189,12 +199,19 @@ class Risk:
 
         Raises
         ------
-        OSError : the kill file could not be written; everything else was done, see ``reports``.
+        ConfigError : there is no such scope; nothing was done.
+        OSError : the kill file could not be written, so a program that is started again is not shut. Everything else
+            was done, see ``reports``.
         """
-        before = len(self.reports)
-        self.switch.trip(reason, by, scope)
-        report = self.reports[before]
+        kill = self.switch.made(reason, by, scope)
+        self._waited_for.add(id(kill))
+        problem = self.switch.engage(kill)
+        report = next(one for one in reversed(self.reports) if one.kill is kill)
         self.wait_ended(report, timeout)
+        if problem is not None:
+            text = f"it is shut, {len(report.left)} orders may still fill; but its file could not be written"
+            text = f"{text} ({problem.strerror or problem}): a program that is started again is not shut"
+            raise OSError(problem.errno, text) from problem
         return report
 
     def look(self) -> None:
@@ -243,39 +260,79 @@ class Risk:
         return bool(self.left())
 
     def wait_ended(self, report: KillReport, timeout: float) -> None:
-        """Wait until nothing that a kill hit may fill; what is left then is in the report."""
-        everything = report.kill.scope == "everything"
+        """Wait until nothing that a kill hit may fill; what is left then is in the report.
 
-        def rest() -> list[OrderHandle]:
-            if not everything:
-                return self.left()
-            return list(filter(_open, self._core.orders.all()))
+        Nobody tells this client what becomes of other clients' orders and of manual ones: they are looked up until
+        they have ended.
+        """
+        core, end_ns = self._core, clock.now_ns() + int(min(timeout, _FOR_EVER_S) * 1e9)
+
+        def wait_for(condition: Callable[[], bool], most_s: float) -> None:
+            left_s = max(0.0, (end_ns - clock.now_ns()) / 1e9)
+            core.wait_until(lambda: condition() or not self._rest(report) or core.lost is not None, min(left_s, most_s))
 
         try:
-            self._core.wait_until(lambda: not rest() or self._core.lost is not None, timeout)
+            while self._rest(report) and core.lost is None and clock.now_ns() < end_ns:
+                if not self._others(report):
+                    wait_for(lambda: False, timeout)
+                    continue
+                if not core.lock.acquire(timeout=_AGAIN_S):  # a send that does not come to its end
+                    continue
+                try:
+                    run = core.queries.want()
+                finally:
+                    core.lock.release()
+                core.changed()
+                wait_for(partial(_is_over, run), timeout)
+                wait_for(lambda: False, _AGAIN_S)
         finally:
-            report.left = rest()
+            report._hit = self._rest(report)
+
+    def _others(self, report: KillReport) -> bool:
+        """Whether orders are left of which only a look-up tells."""
+        return any(order.client_id != self._core.client_id for order in self._rest(report))
+
+    def _rest(self, report: KillReport) -> list[OrderHandle]:
+        """What a kill hits: of everybody, or of this client."""
+        return list(filter(_open, self._core.orders.all())) if report.kill.scope == "everything" else self.left()
 
     def _on_kill(self, kill: Kill) -> None:
+        begin_ns = clock.now_ns()
+        report = KillReport(kill)
+        self.reports.append(report)
+        self._core.journal.kill("engaged", kill.scope, str(kill), begin_ns)
+        lock = self._core.lock
+        # A place() that was let through before the switch was shut has sent its bytes when the lock is free.
+        if lock.acquire(timeout=_STUCK_S):
+            lock.release()
+            self._carry_out(report, begin_ns)
+            return
+        problem = "a send has not come to its end: the gateway does not read; cancels follow when it does"
+        report.failed.append((0, problem))
+        report._hit = self._rest(report)
+        in_background("ibwire-kill-now", self._carry_out, report, begin_ns)
+
+    def _carry_out(self, report: KillReport, begin_ns: int) -> None:
         with self._killing:  # one after the other: never two floods of cancels
-            begin_ns = clock.now_ns()
-            report = KillReport(kill)
-            self.reports.append(report)
-            self._core.journal.kill("engaged", kill.scope, str(kill), begin_ns)
             try:
-                if kill.scope == "everything":
+                if report.kill.scope == "everything":
                     self._cancel_everything(report)
                 else:
                     self._cancel_mine(report)
             finally:
                 report.sent_ns = clock.now_ns() - begin_ns
-                report.left = self.left()
+                report._hit = self._rest(report)
+        is_inline = self._core.settings.mode == "inline"
+        if report.kill.scope == "everything" and id(report.kill) not in self._waited_for and not is_inline:
+            in_background("ibwire-kill-ends", self.wait_ended, report, _VERIFY_S)
 
     def _cancel_mine(self, report: KillReport) -> None:
         core = self._core
         with core.lock:
-            pass  # a place() that was let through before the switch was shut has sent its bytes now
+            pass
         for view in self.left():
+            if not _open(view):
+                continue  # it has ended while others had their turn
             try:
                 core.orders.cancel(view)
                 report.asked.append(view.order_id)
@@ -285,16 +342,13 @@ class Risk:
     def _cancel_everything(self, report: KillReport) -> None:
         core = self._core
         try:
-            core.send(outgoing.ReqGlobalCancel(OrderCancel()), cancel=True)
-            for view in self.left():
-                with core.lock:
-                    core.table.on_cancel_request(view.order_id, clock.now_ns())
+            core.orders.cancel_everything()
         except IbwireError as error:
             report.failed.append((0, str(error)))
-        try:
-            core.send(outgoing.ReqAllOpenOrders(), cancel=True)  # each one is looked at
-        except IbwireError as error:
-            self.problems.append(f"open orders could not be asked for: {error}")
+            return
+        with core.lock:
+            core.queries.want()  # each order is looked at
+        core.changed()
 
     def _on_cancel(self, verdict: Cancel, request: Request | None, policy: str) -> None:
         if verdict.scope == "order":
@@ -527,6 +581,10 @@ class Risk:
         else:
             reason = verdict.reason if isinstance(verdict, Reject) else f"the governor answered {verdict!r}"
             self.gate.shut = self.gate.shut or reason
+
+
+def _is_over(run: Run) -> bool:
+    return run.differences is not None
 
 
 def _open(order: OrderHandle | OrderView) -> bool:

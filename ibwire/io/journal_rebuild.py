@@ -147,6 +147,7 @@ class Replay:
         self._waiting: deque[Received] = deque()
         self._pending: dict[int, Unanswered] = {}
         self._dialects: dict[int, str] = {}  # of those that place or modify
+        self._asked: tuple[int, list[int]] = (0, [])  # by the last global cancel
         self._requests = range(0)
 
     def take(self, entry: Entry) -> None:
@@ -214,6 +215,10 @@ class Replay:
     def _command(self, intent: Intent, entry: Entry) -> None:
         if intent.act == Act.CANCEL:
             self.table.on_cancel_request(intent.order_id, entry.ns)
+        elif intent.act == Act.GLOBAL_CANCEL:
+            self._asked = entry.seq, self.table.cancellable()
+            for order_id in self._asked[1]:
+                self.table.on_cancel_request(order_id, entry.ns)
         elif intent.act in (Act.PLACE, Act.MODIFY):
             assert self._gateway is not None
             message = self._gateway.decode(intent.frame)
@@ -238,7 +243,9 @@ class Replay:
         self._pending.pop(result.intent_seq, None)
         self._dialects.pop(result.intent_seq, None)
         if self.table is not None:
-            self.table.on_send_failed(result.order_id, entry.ns, result.reason, result.wrote_bytes)
+            hit = self._asked[1] if result.intent_seq == self._asked[0] else [result.order_id]
+            for order_id in hit:
+                self.table.on_send_failed(order_id, entry.ns, result.reason, result.wrote_bytes)
 
     def _on_received(self, entry: Entry) -> None:
         # Those of the control ring are written when the table takes them, after others that it takes later.

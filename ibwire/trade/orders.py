@@ -125,6 +125,12 @@ class OrderTable:
         """Every order that wants a look-up."""
         return [view for view in self.graph if view.needs_query or view.is_uncertain]
 
+    def cancellable(self) -> list[int]:
+        """Ids of our own orders that may be filled, or that TWS holds untransmitted: those that a cancel is for."""
+        own = (view for view in self.graph if view.client_id == self.client_id and view.order_id)
+        held = State.UNTRANSMITTED
+        return [view.order_id for view in own if view.may_fill or (view.state is held and not view.what_if)]
+
     def _own(self, order_id: int) -> OrderView | None:
         return self.graph.by_key(order_id)
 
