@@ -40,6 +40,9 @@ class Appender:
     def drop(self) -> None:
         """Let go of the files. Nothing is appended after it."""
 
+def is_there(path: bytes) -> bool:
+    """Whether there is a file. Keeps the GIL."""
+
 @final
 class Recorder(Stepper):
     """Appends what comes into the order ring, in the thread that receives, before anything else looks at it."""

@@ -28,6 +28,7 @@ cdef extern from "_journal.h" nogil:
     int ibw_sync_file(int fd)
     int rename(const char *old, const char *new)
     int unlink(const char *path)
+    int access(const char *path, int how)
     int pthread_mutex_init(pthread_mutex_t *m, void *attributes)
     int pthread_mutex_destroy(pthread_mutex_t *m)
     int pthread_mutex_lock(pthread_mutex_t *m)
@@ -480,6 +481,11 @@ cdef class Appender:
         (<uint32_t *>(to + CRC_AT))[0] = ~ibw_crc_more(crc, to + 8, CRC_AT - 8)
         ibw_store_release(<uint64_t *>to, (<const uint64_t *>self.template)[0])
         ibw_store_relaxed(&self.at, HEAD_BYTES)
+
+
+def is_there(bytes path not None):
+    """Whether there is a file. Keeps the GIL: who lets go of it waits for it behind a thread that computes."""
+    return access(PyBytes_AS_STRING(path), 0) == 0
 
 
 @cython.final

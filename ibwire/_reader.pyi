@@ -29,6 +29,9 @@ def counters(region: Region) -> tuple[dict[str, int], dict[int, int]]:
 def times(region: Region) -> tuple[int, int]:
     """(monotonic time of the newest receive, wall clock minus monotonic), ns; zeros before the first."""
 
+def send_now(fd: int, data: bytes) -> tuple[int, int]:
+    """Give the kernel what it takes at once, with the GIL: (bytes, 0 when its buffer is full; monotonic ns)."""
+
 @final
 class Reader:
     """Receives from one socket into one decoder."""

@@ -7,6 +7,8 @@ and wakes. Blocking receives come back at least every IDLE_MS, so that a stop is
 needs is given back. Twin: ``io/reader.py``.
 """
 
+import os
+
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
@@ -36,6 +38,7 @@ cdef extern from "_receive.h" nogil:
     int64_t ibw_recv(int fd, void *to, size_t room, int wait)
     int64_t ibw_recv_stamped(int fd, void *to, size_t room, int wait, int64_t *stamp)
     int64_t ibw_wait_in(int fd, int ms)
+    int64_t ibw_send_now(int fd, const void *data, size_t n)
     bint ibw_stamps_on(int fd)
     bint ibw_limit_receives(int fd, int64_t ms)
     ctypedef struct sigset_t:
@@ -160,6 +163,29 @@ def counters(Region region not None):
 def times(Region region not None):
     """(monotonic time of the newest receive, wall clock minus monotonic), ns; zeros before the first."""
     return (<int64_t>ibw_load_relaxed(&region.hot.receive_ns), <int64_t>ibw_load_relaxed(&region.hot.wall_offset))
+
+
+def send_now(int fd, bytes data not None):
+    """Give the kernel what it takes at once, without letting go of the GIL.
+
+    Who lets go of it gets it back behind every thread that computes: the bytes would be out, and nobody could say when.
+
+    Returns
+    -------
+    tuple of (int, int)
+        Bytes that it took, 0 when its buffer is full; monotonic ns of that moment.
+
+    Raises
+    ------
+    OSError : the connection broke.
+    """
+    cdef int64_t count = ibw_send_now(fd, PyBytes_AS_STRING(data), len(data))
+    cdef int64_t now_ns = ibw_now_ns()
+    if count == IBW_AGAIN:
+        count = 0
+    elif count < 0:
+        raise OSError(-(count + 16), os.strerror(-(count + 16)))
+    return count, now_ns
 
 
 # ------------------------------------------------------------------------------------------------------- reader

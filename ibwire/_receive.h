@@ -1,4 +1,4 @@
-/* Receiving without the GIL: one call each, errors as negative numbers, nothing that allocates. */
+/* Receiving without the GIL, and sending with it: one call each, errors as negative numbers, nothing that allocates. */
 #ifndef IBWIRE_RECEIVE_H
 #define IBWIRE_RECEIVE_H
 #ifndef _GNU_SOURCE
@@ -28,6 +28,18 @@ static inline int64_t ibw_failed(void) {
 static inline int64_t ibw_recv(int fd, void *to, size_t room, int wait) {
     ssize_t n = recv(fd, to, room, wait ? 0 : MSG_DONTWAIT);
     return n >= 0 ? (int64_t)n : ibw_failed();
+}
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+/* What the kernel takes at once; IBW_AGAIN: nothing. */
+static inline int64_t ibw_send_now(int fd, const void *from, size_t n) {
+    ssize_t sent;
+    do {
+        sent = send(fd, from, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent >= 0 ? (int64_t)sent : ibw_failed();
 }
 
 #ifdef SO_TIMESTAMPNS

@@ -14,12 +14,14 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from ibwire.errors import ConfigError, SessionLost
 from ibwire.io import clock
 from ibwire.io.statedir import default_state_dir
+from ibwire.ring import impl
 
 __all__ = [
     "FILE_NAME",
@@ -36,6 +38,9 @@ __all__ = [
 ]
 
 FILE_NAME: Final = "kill.json"
+_is_there: Callable[[bytes], bool] = (
+    import_module("ibwire._journal").is_there if impl.NAME == "compiled" else os.path.exists
+)
 SCOPES: Final = ("mine", "everything")
 _WATCH_S: Final = 0.05
 
@@ -201,6 +206,7 @@ class KillSwitch:
             above = () if directory is None else (directory.parent, *user_root())
         self._places = tuple(dict.fromkeys((*own, *above)))
         self._paths = tuple(str(place / FILE_NAME) for place in self._places)
+        self._looked_at = tuple(map(os.fsencode, self._paths))
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -230,8 +236,8 @@ class KillSwitch:
     def check(self) -> Kill | None:
         """The kill that is in force, the files looked at now; None when orders may go."""
         if self.kill is None:
-            for path in self._paths:
-                if os.access(path, os.F_OK):
+            for path in self._looked_at:
+                if _is_there(path):
                     with self._lock:
                         self._met += self._read()
                         if self.kill is None:

@@ -283,13 +283,18 @@ class Link:
             self._check_owner()
         self.writer.turn(traffic, max_queue_ms)
 
-    def send(self, payload: bytes, traffic: Traffic | None = Traffic.REST) -> None:
+    def send(self, payload: bytes, traffic: Traffic | None = Traffic.REST) -> int:
         """Send one message; returns when the kernel has its last byte. Any thread.
 
         Parameters
         ----------
         traffic : Traffic or None
             Whose turn to wait for; None when :meth:`turn` was called for it.
+
+        Returns
+        -------
+        int
+            When the kernel had it, monotonic ns.
 
         Raises
         ------
@@ -301,12 +306,11 @@ class Link:
             raise ProtocolError("an empty payload cannot be framed")
         life.check(self._generation)
         if not self.is_inline:
-            self.writer.send(frame(payload), 1, traffic)
-            return
+            return self.writer.send(frame(payload), 1, traffic)
         self._check_owner()
         self._is_sending = True
         try:
-            self.writer.send(frame(payload), 1, traffic)
+            return self.writer.send(frame(payload), 1, traffic)
         finally:
             self._is_sending = False
             self._tell()

@@ -11,6 +11,7 @@ from typing import Final
 from ibwire.errors import PacingError, SessionLost
 from ibwire.io import clock
 from ibwire.io.transport import shut
+from ibwire.ring import impl
 from ibwire.session.pacing import Pacing, Queue, Ticket, Traffic
 
 _SLICE_MS: Final = 50
@@ -50,7 +51,10 @@ class Writer:
         Who waits for a turn, and how long waits were.
     """
 
-    __slots__ = ("_broken", "_lock", "_sock", "_stopped", "_turns", "bytes", "messages", "partial_sends", "queue")
+    __slots__ = (
+        *("_broken", "_lock", "_send_now", "_sent_ns", "_sock", "_stopped", "_turns", "bytes", "messages"),
+        *("partial_sends", "queue"),
+    )
 
     def __init__(self, sock: socket.socket, pacing: Pacing | None = None) -> None:
         self.queue = None if pacing is None else Queue(pacing)
@@ -59,6 +63,10 @@ class Writer:
         self._lock = threading.Lock()
         self._broken = ""  # owned by whoever holds the lock
         self._stopped = ""  # set once, by any thread
+        # A socket of another class has a send of its own.
+        plain = impl.NAME != "compiled" or type(sock) is not socket.socket
+        self._send_now = None if plain else impl.reader_module().send_now
+        self._sent_ns = 0
         self.messages = 0
         self.bytes = 0
         self.partial_sends = 0
@@ -113,13 +121,18 @@ class Writer:
 
     def send(
         self, data: bytes | bytearray | memoryview, messages: int = 1, traffic: Traffic | None = Traffic.REST
-    ) -> None:
+    ) -> int:
         """Send whole frames; returns when the kernel has the last byte. Waits while its buffer is full.
 
         Parameters
         ----------
         traffic : Traffic or None
             Whose turn to wait for; None when :meth:`turn` was called for it.
+
+        Returns
+        -------
+        int
+            The moment at which the kernel had the last byte, monotonic ns.
 
         Raises
         ------
@@ -138,13 +151,14 @@ class Writer:
             self._broken = ""
             self.messages += messages
             self.bytes += len(data)
+            return self._sent_ns
 
     def _send(self, data: bytes | bytearray | memoryview) -> None:
         wrote, size = 0, len(data)
         left = data
         while True:
             try:
-                wrote += self._put(left)
+                wrote += (left is data and self._put_now(left)) or self._put(left)
             except OSError as exc:
                 self._broken = self._stopped or f"the connection broke: {exc.strerror or exc}"
                 shut(self._sock)  # the reader learns of it at once
@@ -157,9 +171,19 @@ class Writer:
             self.partial_sends += 1
             left = memoryview(data)[wrote:]
 
+    def _put_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Give the kernel what it takes without a wait; 0: nothing, or that cannot be done."""
+        if self._send_now is None or type(data) is not bytes:
+            return 0
+        count: int
+        count, self._sent_ns = self._send_now(self._sock.fileno(), data)
+        return count
+
     def _put(self, view: bytes | bytearray | memoryview) -> int:
         """Give the kernel some of it; how many bytes it took, at least 1."""
-        return self._sock.send(view)
+        count = self._sock.send(view)
+        self._sent_ns = clock.now_ns()
+        return count
 
     def after_fork(self) -> None:
         """In a child process: nobody holds the lock any more."""
@@ -204,7 +228,9 @@ class InlineWriter(Writer):
     def _put(self, view: bytes | bytearray | memoryview) -> int:
         while True:
             try:
-                return self._sock.send(view, socket.MSG_DONTWAIT)
+                count = self._sock.send(view, socket.MSG_DONTWAIT)
+                self._sent_ns = clock.now_ns()
+                return count
             except BlockingIOError:
                 pass
             poller = select.poll()

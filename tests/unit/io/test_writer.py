@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -46,6 +47,29 @@ def test_a_frame_larger_than_the_buffer_arrives_whole(pair: Pair) -> None:
     reader.join()
     assert got == [data]
     assert (writer.messages, writer.bytes) == (1, len(data))
+
+
+@pytest.mark.parametrize("size", [20, 4 * MIB])
+def test_a_send_says_when_the_kernel_had_the_last_byte(pair: Pair, size: int) -> None:
+    ours, theirs = pair
+    ours.setblocking(True)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(read_all(theirs, size)))
+    reader.start()
+    before = time.monotonic_ns()
+    sent_ns = Writer(ours).send(b"x" * size)
+    assert before < sent_ns <= time.monotonic_ns()
+    reader.join()
+    assert got == [b"x" * size]
+
+
+def test_a_send_to_a_closed_socket_is_an_error(pair: Pair) -> None:
+    ours, _ = pair
+    writer = Writer(ours)
+    ours.close()
+    with pytest.raises(SendFailed, match="Bad file descriptor") as caught:
+        writer.send(b"x")
+    assert caught.value.wrote_bytes == 0
 
 
 def test_what_the_kernel_takes_in_part_is_sent_on() -> None:
