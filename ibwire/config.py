@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -177,6 +178,8 @@ class Settings:
             hint = f"give milliseconds from {_BUDGET_MS[0]:g} to {_BUDGET_MS[1]:g}"
             raise ConfigError(f"gate_budget_ms is {budget_ms!r}", hint=hint)
         if not isinstance(self.policies, tuple):
+            if not isinstance(self.policies, Iterable) or isinstance(self.policies, str | bytes):
+                raise ConfigError(f"policies is {self.policies!r}", hint="give a list of them, also of one")
             object.__setattr__(self, "policies", tuple(self.policies))
         if self.governor is not None and not callable(self.governor):
             raise ConfigError(f"governor is {self.governor!r}", hint="give a function of (event, subject)")

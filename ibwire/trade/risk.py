@@ -306,6 +306,8 @@ class Gate:
 
 def _checked(policy: Any, knows: set[str]) -> Callable[[Request, BookView, int], Verdict]:
     check = getattr(policy, "check", None)
+    if isinstance(policy, type):
+        raise ConfigError(f"{policy.__name__} is a class", hint=f"make one: {policy.__name__}(...)")
     if not callable(check) or not isinstance(getattr(policy, "name", None), str):
         raise ConfigError(f"{policy!r} is no policy", hint="a policy has a name and check(request, book, now_ns)")
     lacking = sorted(set(getattr(policy, "needs", ())) - knows)

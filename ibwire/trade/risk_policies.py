@@ -9,11 +9,11 @@ import importlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from math import inf
+from math import inf, nan
 from typing import Any, Final
 
 from ibwire.errors import ConfigError
-from ibwire.trade.risk import ALLOW, Book, BookView, Cancel, Kind, Reject, Request, Verdict
+from ibwire.trade.risk import ALLOW, Book, BookView, Cancel, Kind, QuoteLike, Reject, Request, Verdict
 
 __all__ = [
     "AllowedAccounts",
@@ -42,7 +42,10 @@ _HOURS_MODULE: Final = "exchange_calendars"
 
 
 def _limit(name: str, value: float) -> float:
-    number = float(value)
+    try:
+        number = nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = nan
     if not 0 <= number < inf:
         raise ConfigError(f"{name} is {value!r}", hint="give a finite number, 0 or more")
     return number * (1 + 1e-9)
@@ -173,9 +176,10 @@ class PriceBand:
     ----------
     fraction : float
         How far a limit may be on the costly side of the quote: 0.02 is 2 %. A buy far below the market costs nothing.
-        A stop-limit is measured from its trigger.
+        A stop-limit is measured from its trigger; one that waits for a better price (LIT) from that or the market,
+        whichever is stricter.
     max_age_ms : float
-        An older quote is no quote. without_quote : ``reject`` or ``allow``.
+        An older quote is no quote, and neither is a delayed one. without_quote : ``reject`` or ``allow``.
     """
 
     name = "price band"
@@ -190,28 +194,38 @@ class PriceBand:
         if request.order is None:
             return ALLOW
         quote = book.quote
-        if quote is None or now_ns - quote.recv_ns > self._max_age_ns:
-            if self._allow_blind:
-                return ALLOW
-            if quote is None:
-                return Reject("there is no quote of this contract")
-            return Reject(f"the last quote is {(now_ns - quote.recv_ns) / 1e6:.0f} ms old")
-        bid, ask = quote.bid, quote.ask
-        if bid == bid and ask == ask:
-            middle = (bid + ask) / 2
-        else:
-            middle = quote.last if quote.last == quote.last else bid if bid == bid else ask
+        why, middle = "there is no quote of this contract", nan
+        if quote is not None:
+            if now_ns - quote.recv_ns > self._max_age_ns:
+                why = f"the last quote is {(now_ns - quote.recv_ns) / 1e6:.0f} ms old"
+            elif getattr(quote, "delayed", False):
+                why = "the quotes of this contract are delayed: where the market is now is not known"
+            else:
+                why, middle = "the quote of this contract has no price", _middle(quote)
         if middle != middle:
-            return ALLOW if self._allow_blind else Reject("the quote of this contract has no price")
-        price = request.price
+            return ALLOW if self._allow_blind else Reject(why)
+        price, side = request.price, request.side
         if price != price:
             return ALLOW  # no limit to measure; the market is known
-        if request.stop == request.stop and request.is_stop:
-            middle = request.stop
+        stop = request.stop
+        if stop == stop and request.order_type == "LIT":  # already touched, it is a limit order at the market
+            middle = min(middle, stop) if side > 0 else max(middle, stop)
+        elif stop == stop and request.is_stop:
+            middle = stop
         room = abs(middle) * self.fraction
-        if (price <= middle + room) if request.side > 0 else (price >= middle - room):
+        is_dear, is_cheap = price > middle + room, price < middle - room
+        if not (is_dear if side > 0 else is_cheap if side < 0 else is_dear or is_cheap):
             return ALLOW
         return Reject(f"a limit of {price:g} is more than {self.fraction:.3g} from {middle:g}")
+
+
+def _middle(quote: QuoteLike) -> float:
+    """Where the market is; NaN when the quote does not say."""
+    bid = nan if quote.bid == 0 and not getattr(quote, "bid_size", inf) > 0 else quote.bid
+    ask = nan if quote.ask == 0 and not getattr(quote, "ask_size", inf) > 0 else quote.ask
+    if bid == bid and ask == ask:
+        return (bid + ask) / 2
+    return quote.last if quote.last == quote.last else bid if bid == bid else ask
 
 
 class OrderRate:
@@ -220,9 +234,11 @@ class OrderRate:
     name = "order rate"
 
     def __init__(self, limit: int, per_ms: float = 1000.0) -> None:
-        if not isinstance(limit, int) or limit < 1:
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise ConfigError(f"limit is {limit!r}", hint="give a whole number above 0")
         self.limit = limit
+        if not per_ms:
+            raise ConfigError("per_ms is 0: that is no limit", hint="give milliseconds above 0")
         self._window_ns = int(_limit("per_ms", per_ms) * 1e6)
         # Slots, oldest use first. Taking one is atomic: two threads never judge by the same.
         self._slots: deque[int] = deque([-(1 << 62)] * limit)
@@ -347,9 +363,9 @@ class MarginCushion(_ByValue):
 
     def __init__(self, minimum: float = 0.1, max_age_s: float = 600.0) -> None:
         super().__init__(max_age_s)
-        self.minimum = float(minimum)
-        if not 0 <= self.minimum < 1:
+        if _limit("minimum", minimum) >= 1:
             raise ConfigError(f"minimum is {minimum!r}", hint="give a part from 0 to 1, such as 0.1")
+        self.minimum = float(minimum)
 
     def check(self, request: Request, book: BookView, now_ns: int) -> Verdict:
         if book.only_reduces and not book.blind:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from ibwire.client.quotes import Quote
+from ibwire.config import Settings
 from ibwire.errors import ConfigError, RiskRejected
 from ibwire.trade import risk_policies as p
 from ibwire.trade.risk import Book, BookView, Gate, Request
@@ -140,6 +142,46 @@ def test_price_band() -> None:
     passes(gate(p.PriceBand(0.02, without_quote="allow"))[0], buy(1, 1e6))
 
 
+def test_price_band_of_orders_that_wait() -> None:
+    made, book = gate(p.PriceBand(0.02))
+    book.on_quote(265598, Q())
+
+    def waiting(kind: str, action: str, trigger: float, price: float) -> Request:
+        order = limit(action, 1, price)
+        order.orderType, order.auxPrice = kind, trigger
+        return Request(AAPL, order, DU)
+
+    passes(made, waiting("STP LMT", "BUY", 500.0, 510.0))
+    refuses(made, waiting("STP LMT", "BUY", 500.0, 510.01), "from 500")
+    # Who waits for a better price than the market's and names a worse one is at the market at once.
+    refuses(made, waiting("LIT", "BUY", 500.0, 500.0), "from 100")
+    refuses(made, waiting("LIT", "SELL", 1.0, 1.0), "from 100")
+    passes(made, waiting("LIT", "BUY", 90.0, 91.8))
+    refuses(made, waiting("LIT", "BUY", 90.0, 91.81), "from 90")
+    passes(made, waiting("LIT", "SELL", 110.0, 107.8))
+    refuses(made, waiting("LIT", "SELL", 110.0, 107.79), "from 110")
+
+
+def test_price_band_of_quotes_that_tell_too_little() -> None:
+    made, book = gate(p.PriceBand(0.02))
+    book.on_quote(265598, Quote(99.0, 101.0, recv_ns=NOW, delayed=True))
+    refuses(made, buy(1, 100.0), "delayed")
+    passes(gate(p.PriceBand(0.02, without_quote="allow"))[0], buy(1, 100.0))
+    book.on_quote(265598, Quote(0.0, 101.0, 100.0, 0.0, 100.0, recv_ns=NOW))  # nobody bids
+    refuses(made, sell(1, 50.0), "from 100")
+    book.on_quote(265598, Quote(0.0, 0.0, NAN, 0.0, 0.0, recv_ns=NOW))
+    refuses(made, sell(1, 0.0), "no price")
+
+
+def test_price_band_of_a_side_that_is_not_known() -> None:
+    made, book = gate(p.PriceBand(0.02))
+    book.on_quote(265598, Q())
+    for price in (500.0, 1.0):
+        order = limit("BUY", 1, price)
+        order.action = "buy"
+        refuses(made, Request(AAPL, order, DU), "from 100")
+
+
 def test_rate_and_duplicates() -> None:
     made, _ = gate(p.OrderRate(2, 1000))
     passes(made, buy())
@@ -237,6 +279,14 @@ def test_market_hours(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: p.DailyLoss(0),
         lambda: p.MarginCushion(1),
         lambda: p.PriceBand(0.1, without_quote="maybe"),
+        lambda: p.MaxQuantity("10"),  # type: ignore[arg-type]
+        lambda: p.MaxNotional(None),  # type: ignore[arg-type]
+        lambda: p.MaxPosition(True),
+        lambda: p.OrderRate(True),
+        lambda: p.OrderRate(5, 0),
+        lambda: p.MarginCushion("x"),  # type: ignore[arg-type]
+        lambda: gate(p.MaxQuantity),  # the class, not one of it
+        lambda: Settings.make("sim", policies=p.MaxQuantity(1)),
     ],
 )
 def test_settings_that_make_no_sense(make: Any) -> None:
