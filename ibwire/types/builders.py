@@ -34,6 +34,7 @@ __all__ = [
 _MAY_BE_NEGATIVE: Final = frozenset({"BAG", "FUT", "FOP", "CMDTY"})
 """What has traded, or been quoted as a spread, below 0."""
 _WHOLE_ONLY: Final = frozenset({"FUT", "FOP", "OPT", "WAR", "BAG"})
+_ACTIONS: Final = ("BUY", "SELL", "SSHORT", "SLONG")
 _PRIORITIES: Final = ("Urgent", "Normal", "Patient")
 _NEEDS: Final = {
     "LMT": ("lmtPrice",),
@@ -240,13 +241,18 @@ def check_order(contract: Contract, order: Order) -> None:
 
     Raises
     ------
-    ConfigError : no action or type, a quantity that is not above 0 or not whole where it must be, a price that is
-        missing, no number, NaN, infinite, or below 0 where that cannot be.
+    ConfigError : no action or type, an action that there is not, an id that is no number, a quantity that is not above
+        0 or not whole where it must be, a price that is missing, no number, NaN, infinite, or below 0 where that
+        cannot be.
     """
     if not isinstance(contract, Contract) or not isinstance(order, Order):
         raise ConfigError(f"{type(contract).__name__} and {type(order).__name__} are no Contract and Order")
     if not order.action or not order.orderType:
         raise ConfigError("an order without action or orderType", hint="use limit() or market()")
+    if order.action not in _ACTIONS:
+        raise ConfigError(f"the action is {order.action!r}", hint="say BUY or SELL, as it is written here")
+    if not isinstance(order.orderId, int) or isinstance(order.orderId, bool):
+        raise ConfigError(f"{order.orderId!r} cannot be an order id", hint="give a whole number, or 0 for the next")
     for name in ("transmit", "whatIf"):
         if not isinstance(getattr(order, name), bool):
             raise ConfigError(f"{name} is {getattr(order, name)!r}", hint="say True or False")

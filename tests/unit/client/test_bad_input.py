@@ -185,6 +185,9 @@ def test_contracts(desk: Desk) -> None:
     desk.refuses(ConfigError, "NoneType and Order are no Contract", lambda: orders.place(None, terms()))  # type: ignore[arg-type]
     desk.refuses(ConfigError, "Order and Contract are no", lambda: orders.place(terms(), AAPL))  # type: ignore[arg-type]
     desk.refuses(ConfigError, "without action or orderType", lambda: orders.place(AAPL, Order()))
+    for action in ("buy", "HOLD", "SLD", 1):
+        match = f"the action is {action!r}"
+        desk.refuses(ConfigError, match, lambda: orders.place(AAPL, terms(action=action)))  # noqa: B023
 
 
 def test_ids(desk: Desk) -> None:
@@ -200,6 +203,8 @@ def test_ids(desk: Desk) -> None:
     desk.refuses(ConfigError, "order id 9 is not above 10", place(9))
     for number in (-1, 1 << 30, 1 << 31, 1 << 40):
         desk.refuses(ConfigError, f"{number} cannot be an order id", place(number))
+    for odd in (True, "10", None, 12.0):
+        desk.refuses(ConfigError, "cannot be an order id", place(odd))  # type: ignore[arg-type]
     for odd in (0, 1 << 31, True, "10", None):
         desk.refuses(ConfigError, "cannot be an order id", lambda: orders.cancel(odd))  # type: ignore[arg-type]  # noqa: B023
     assert orders.place(AAPL, terms(orderId=15)).order_id == 15
