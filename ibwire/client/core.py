@@ -41,7 +41,7 @@ from ibwire.io.journal_table import journaled, restore, told_of
 from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
 from ibwire.io.statedir import GIVEN_UP
-from ibwire.io.wait import Bell, Waits
+from ibwire.io.wait import Bell, Waits, seconds
 from ibwire.ring.tables import LiveTables
 from ibwire.session.pacing import Traffic
 from ibwire.spec.errorcodes import FARM_OK, OWN_NOTICE
@@ -244,6 +244,7 @@ class Core:
         ------
         ConnectError : the gateway refused or did not answer; it says why where the gateway did.
         """
+        self.queries.close()
         run = self.queries.hold(self.now_ns()) if reconcile else None
         self.pump.start()
         try:
@@ -262,6 +263,9 @@ class Core:
             try:
                 self._learn_ids()
                 self.risk.start()
+                with self.lock:
+                    self.queries.release()
+                self.changed()
                 if run is not None:
                     self._await_first(run)
                 else:
@@ -293,9 +297,6 @@ class Core:
 
     def _await_first(self, run: Run) -> None:
         # What is not answered in time goes on by itself: a gateway that keeps a list back is no reason to fail.
-        with self.lock:
-            self.queries.release()
-        self.changed()
         try:
             self.wait_until(lambda: run.differences is not None or self.lost is not None, self.timeout_s)
         except BaseException:
@@ -450,9 +451,9 @@ class Core:
             self.link.bell.ring()
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait for what comes in; False when the time is up first."""
+        """Wait for what comes in; False when the time is up first. Raises ConfigError when the time is no number."""
         self.check_process()
-        return self.pump.wait_until(self.news, condition, timeout_s * 1000)
+        return self.pump.wait_until(self.news, condition, seconds(timeout_s) * 1000)
 
     def await_order(
         self, condition: Callable[[], bool], order: OrderHandle, problem: str, timeout: float | None, strict: bool
@@ -463,7 +464,7 @@ class Core:
         ------
         WaitTimeout, SessionLost : they say what the order is.
         """
-        limit = self.timeout_s if timeout is None else timeout
+        limit = self.timeout_s if timeout is None else seconds(timeout)
         over = self.wait_until(lambda: condition() or self.lost is not None, limit)
         self._conclude(over, condition(), order, problem, limit if strict else None)
 
@@ -487,7 +488,7 @@ class Core:
             self.await_order(lambda: holds(order.now), order, problem, timeout, strict)
             return
         self.check_process()
-        limit, met = self.timeout_s if timeout is None else timeout, False
+        limit, met = self.timeout_s if timeout is None else seconds(timeout), False
 
         def is_over() -> bool:
             nonlocal met
@@ -694,7 +695,7 @@ class Core:
         ------
         RequestError : the gateway refused. WaitTimeout : no end marker in time. SessionLost : the link is gone.
         """
-        limit = self.timeout_s if timeout_s is None else timeout_s
+        limit = self.timeout_s if timeout_s is None else seconds(timeout_s)
         pending = Pending((keep,), end)
         with self.lock:
             self.check_usable()

@@ -27,6 +27,7 @@ from ibwire.io.journal_errors import JournalLocked
 from ibwire.io.link import Link
 from ibwire.io.metrics import Metrics
 from ibwire.io.statedir import default_state_dir, make_state_dir
+from ibwire.io.wait import seconds
 from ibwire.ring.tables import LiveTables
 from ibwire.session.pacing import Pacing
 from ibwire.trade.identity import IdStore
@@ -401,7 +402,7 @@ class Client:
         with core.lock:
             run = core.queries.want(believed)
         core.changed()
-        limit = _RECONCILE_S if timeout is None else timeout
+        limit = _RECONCILE_S if timeout is None else seconds(timeout)
         over = core.wait_until(lambda: run.differences is not None or core.lost is not None, limit)
         if run.differences is not None:
             return run.differences

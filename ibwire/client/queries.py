@@ -125,8 +125,12 @@ class Queries:
         self._modifies.append(modify)
         self._look_ns = modify.due_ns if self._look_ns is None else min(self._look_ns, modify.due_ns)
 
+    def close(self) -> None:
+        """The session begins: ask nothing until :meth:`release`, whatever is in doubt."""
+        self._held = True
+
     def hold(self, now_ns: int) -> Run:
-        """The session begins: compare with what is known now, but ask nothing until :meth:`release`."""
+        """As :meth:`close`; then everything is asked, and compared with what is known now."""
         self._held = True
         run = Run()
         self._asked_for.append(run)

@@ -15,6 +15,7 @@ from ibwire.errors import ConfigError, IbwireError, JournalError, RiskRejected
 from ibwire.io import clock
 from ibwire.io.killswitch import Kill, KillSwitch, in_background, new_lock, user_root
 from ibwire.io.statedir import default_state_dir
+from ibwire.io.wait import seconds
 from ibwire.spec.orderstates import State
 from ibwire.spec.records import BY_NAME, RECORD_BYTES
 from ibwire.spec.registry import INCOMING
@@ -199,11 +200,11 @@ class Risk:
 
         Raises
         ------
-        ConfigError : there is no such scope; nothing was done.
+        ConfigError : there is no such scope, or the time is no number; nothing was done.
         OSError : the kill file could not be written, so a program that is started again is not shut. Everything else
             was done, see ``reports``.
         """
-        kill = self.switch.made(reason, by, scope)
+        timeout, kill = seconds(timeout), self.switch.made(reason, by, scope)
         self._waited_for.add(id(kill))
         problem = self.switch.engage(kill)
         report = next(one for one in reversed(self.reports) if one.kill is kill)
@@ -394,7 +395,7 @@ class Risk:
         ------
         ConfigError : the switch is open, or positions are not told (no policy needs them).
         """
-        core = self._core
+        core, timeout = self._core, seconds(timeout)
         if self.switch.check() is None:
             raise ConfigError("positions are closed only while the kill switch is shut", hint="kill() first")
         if "positions" not in self.book.told:

@@ -10,6 +10,7 @@ from ibwire.client.intake import Pending
 from ibwire.client.quotes import Quote, TickReader
 from ibwire.errors import IbwireError, SessionLost
 from ibwire.io import clock
+from ibwire.io.wait import seconds
 from ibwire.trade.risk_requests import contract_key
 from ibwire.types import outgoing
 from ibwire.types.structs import Contract
@@ -89,7 +90,7 @@ class QuoteStream:
         SessionLost : the connection is gone.
         """
         bell = self._core.link.bell
-        deadline_ns = clock.now_ns() + int(timeout * 1e9)
+        deadline_ns = clock.now_ns() + seconds(timeout) * 1e9
         while True:
             seen = bell.count
             self._core.pump.turn()

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from ibwire.io.wait import SLICE_S
+from ibwire.io.wait import SLICE_S, seconds
 
 __all__ = ["Courier", "Submits"]
 
@@ -80,7 +80,7 @@ class Courier:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything put so far is delivered; False when the time is up first."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + seconds(timeout_s)
         with self._changed:
             while self._queue or self._busy or self._kept_out:
                 left = deadline - time.monotonic()

@@ -7,6 +7,7 @@ the same face over a region, which the compiled reader publishes to without the 
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -277,3 +278,16 @@ def check_how(how: str) -> str:
     if how not in HOW:
         raise ConfigError(f"a wait cannot be by {how!r}", hint=f"say {', '.join(HOW)}")
     return how
+
+
+def seconds(value: Any) -> float:
+    """A time to wait as a float, infinity too. Raises ConfigError for what is no number of seconds."""
+    try:
+        number = math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    except OverflowError:
+        number = math.inf
+    if math.isnan(number):
+        raise ConfigError(f"a time of {value!r} to wait", hint="give seconds, such as 5 or 0.5")
+    return number

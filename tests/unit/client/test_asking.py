@@ -38,6 +38,26 @@ def test_a_wait_for_what_does_not_exist_is_a_mistake() -> None:
         World().resting().wait("submitted")
 
 
+def test_a_time_that_is_no_number_is_a_mistake() -> None:
+    world = World()
+    order = world.resting()
+    change = order.modify(lmtPrice=1.01)
+    odds: list[Any] = [float("nan"), "5", [], Decimal("NaN")]
+    for odd in odds:
+        for wait in (order.wait, change.wait):
+            with pytest.raises(ConfigError, match="give seconds"):
+                wait(timeout=odd)
+        with pytest.raises(ConfigError, match="give seconds"):
+            world.core.risk.kill("x", timeout=odd)
+        with pytest.raises(ConfigError, match="give seconds"):
+            world.core.ask(outgoing.ReqPositions(), incoming.Position, incoming.PositionEnd, timeout_s=odd)
+    assert world.core.risk.switch.kill is None
+    assert world.link.count(outgoing.ReqPositions) == 0
+    assert order.wait("live", timeout=10**400) is order
+    exact: Any = Decimal("0.5")
+    assert order.wait("live", timeout=exact) is order
+
+
 def test_an_inline_client_waits_in_its_own_thread_only() -> None:
     order = World().resting()
     caught: list[BaseException] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -13,8 +15,10 @@ import ibwire
 from ibwire.client.core import Core, LinkLike
 from ibwire.client.modifying import ModifyOutcome
 from ibwire.config import Settings
+from ibwire.io.link import Link
 from ibwire.sim.gateway import Gateway
 from ibwire.spec.orderstates import DEADLINE_MS, State
+from ibwire.testing import sim_gateway
 from ibwire.trade.reconcile import Kind
 from ibwire.types import outgoing
 from ibwire.types.constructors import limit, stock
@@ -111,3 +115,22 @@ def test_connecting_looks_up_what_is_open() -> None:
         assert order.is_live
         with ibwire.connect("paper", port=simulator.port, client_id=3, reconcile=False) as third:
             assert third.stats["sent"] == 1
+
+
+def test_nothing_is_asked_before_the_session_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sim_gateway() as gateway:
+        first = gateway.connect(state_dir=str(tmp_path))
+        first.orders.place(first.qualify(stock("AAPL")), limit("BUY", 1, 1.0)).wait("live")
+        first.close()
+        begun = len(gateway.requests)
+        start = Link.start
+
+        def slow(link: Link) -> None:  # the client's thread looks at what an earlier life left meanwhile
+            time.sleep(0.2)
+            start(link)
+
+        monkeypatch.setattr(Link, "start", slow)
+        again = gateway.connect(state_dir=str(tmp_path), reconcile=False)
+        again.orders.all()[0].wait("live", 10, raise_on_timeout=True)  # it was in doubt, and is looked up
+        assert gateway.requests[begun][1].NAME == "startApi"
+        assert 321 not in [code for code, _ in again.notices]
