@@ -111,8 +111,9 @@ class Settings:
         ``$XDG_STATE_HOME`` (``~/.local/state``), for the sim nowhere. None: in memory; after a crash nobody can tell
         then which orders were sent, and order ids start from what the gateway names.
     fsync : str
-        What of the journal survives a power failure (all of it survives the program's end): ``always`` (each intent is
-        on the disk before its bytes leave), ``interval`` (all but the last 0.2 s) or ``never``.
+        What of the journal survives a power failure (all of it survives the program's end): ``always`` (each placement
+        and modify is on the disk before its bytes leave; cancels wait for no disk), ``interval`` (all but the last
+        0.2 s) or ``never``.
     check_orders : bool
         For looking for errors in ibwire: a second, compiled order table is told the same, and the session ends when the
         two differ. Without a journal to begin with.

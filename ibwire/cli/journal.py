@@ -78,6 +78,9 @@ def _print(reading: Reading, render: Any, order_id: int | None, seen: int) -> in
 
 def _verify(reading: Reading) -> int:
     kinds: Counter[str] = Counter(entry.label for entry in reading)
+    if not reading.heads:
+        print("no entry: it was only prepared")
+        return 0
     first, last = reading.heads[0], reading.heads[-1]
     print(f"segments {first.number} to {last.number}, entries {first.first_seq} to {reading.last_seq}: all whole")
     print("  ".join(f"{name} {count}" for name, count in sorted(kinds.items())))

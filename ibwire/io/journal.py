@@ -9,6 +9,7 @@ what survives a power failure. A journal that takes no more refuses what can add
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import itertools
 import os
@@ -23,14 +24,13 @@ from typing import Any, Final
 from ibwire.errors import ConfigError, IbwireError
 from ibwire.io import journal_plain, life
 from ibwire.io.journal_api import Journal, NullJournal, Received
-from ibwire.io.journal_errors import JournalFull, JournalLocked
+from ibwire.io.journal_errors import JournalError, JournalFull, JournalLocked
 from ibwire.io.journal_format import (
     AFTER,
     HEAD_BYTES,
     INTENT,
     OUTCOME,
     RECORD_HEAD,
-    SUFFIX,
     Act,
     Kind,
     SegmentHead,
@@ -38,7 +38,7 @@ from ibwire.io.journal_format import (
     make_head,
     read_head,
 )
-from ibwire.io.journal_read import Reading, segments_of
+from ibwire.io.journal_read import Reading, names_in, segments_of
 from ibwire.ring import impl
 
 __all__ = ["FSYNC", "Act", "FileJournal", "Journal", "MemoryJournal", "NullJournal"]
@@ -100,7 +100,7 @@ class _Writing:
         reserve = self._reserve if adds_risk else 0
         seq: int = self._appender.put(Kind.INTENT, now_ns, head, frame, reserve, not adds_risk)
         self._note_first(order_id, seq)
-        if seq and self.fsync == "always":
+        if seq and adds_risk and self.fsync == "always":  # a cancel waits for no disk
             self._sync()
         if adds_risk and (not seq or self._failing):
             where = "" if self.directory is None else f" in {self.directory}"
@@ -212,9 +212,9 @@ class FileJournal(_Writing):
     directory : path
         Where its segments lie; made where it is missing.
     fsync : str
-        What survives a power failure (all survives the end of the process, however it comes). ``always``: every intent
-        is on the disk before its bytes leave, at the price of a disk write each; ``interval``: what is older than
-        ``interval_ms``; ``never``: what the system happened to write.
+        What survives a power failure (all survives the end of the process, however it comes). ``always``: every
+        placement and modify is on the disk before its bytes leave, at the price of a disk write each (a cancel waits
+        for none); ``interval``: what is older than ``interval_ms``; ``never``: what the system happened to write.
     interval_ms : float
         1 or more.
     segment_bytes : int
@@ -227,7 +227,7 @@ class FileJournal(_Writing):
     Raises
     ------
     JournalLocked : somebody writes it. JournalCorrupt, JournalVersion : it cannot be trusted; nothing was changed.
-    JournalFull : there is no room for a segment.
+    JournalFull : there is no room for a segment. JournalError : nothing can be written there.
     """
 
     directory: Path
@@ -245,8 +245,14 @@ class FileJournal(_Writing):
         self.directory = Path(directory)
         self.fsync, self._interval_s, self._retention = fsync, interval_ms / 1000, retention_segments
         self.cut = ""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock_fd, self._key = _lock(self.directory / _LOCK_NAME)
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock_fd, self._key = _lock(self.directory / _LOCK_NAME)
+        except OSError as error:
+            problem = f"there can be no journal in {self.directory}: {error.strerror}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise JournalFull(problem, hint="make room on that disk") from error
+            raise JournalError(problem, hint="choose another state_dir, or see what stands in the way") from error
         self._first_seen: dict[int, int] = {}
         try:
             self._open(segment_bytes)
@@ -262,7 +268,7 @@ class FileJournal(_Writing):
             self._thread.start()
 
     def _open(self, segment_bytes: int) -> None:
-        found = [] if not any(self.directory.glob(f"*{SUFFIX}")) else segments_of(self.directory)
+        found = names_in(self.directory)
         reading, epoch, head = _tail_of(found)
         capacity = head.capacity if head is not None else segment_bytes
         journal = head.journal if head is not None else time.time_ns()
@@ -447,8 +453,11 @@ def _lock(path: Path) -> tuple[int, tuple[int, int]]:
             os.close(fd)
             pid = int(text) if text.isdigit() else 0
             raise JournalLocked(f"{path.parent} is written by process {pid or '?'}", pid=pid, hint=hint) from error
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        except OSError:  # a full disk: it is for whoever is refused, no more
+            pass
         status = os.fstat(fd)
         key = status.st_dev, status.st_ino
         _open_here[key] = os.getpid()

@@ -37,7 +37,10 @@ __all__ = ["Reading", "Tail", "read", "segments_of", "span"]
 _NAME: Final = re.compile(r"\d{8}" + re.escape(SUFFIX))
 _ZEROS: Final = bytes(1 << 16)
 _FAR: Final = 1 << 32  # sequence numbers: an entry behind a damage is not further away than this
-_HINT: Final = "nothing from there on was used; `ibwire journal export` gives what is before it; keep the files"
+_HINT: Final = (
+    "nothing from there on was used; `ibwire journal export` gives what is before it; to begin anew, look at the orders"
+    " in TWS, then move the folder away and keep it"
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -67,6 +70,11 @@ class Tail:
         return "; ".join(parts)
 
 
+def names_in(directory: Path) -> list[Path]:
+    """The segments in a directory, oldest first; other files there are nobody's business."""
+    return sorted(one for one in directory.iterdir() if _NAME.fullmatch(one.name))
+
+
 def segments_of(path: Path) -> list[Path]:
     """The segments of a journal: a directory, or one segment of it.
 
@@ -75,7 +83,7 @@ def segments_of(path: Path) -> list[Path]:
     JournalError : there is none.
     """
     if path.is_dir():
-        found = sorted(one for one in path.iterdir() if _NAME.fullmatch(one.name))
+        found = names_in(path)
         if found:
             return found
         deeper = path / "journal"

@@ -42,6 +42,13 @@ def test_verify_of_a_damaged_one(state: Path, tmp_path: Path, capsys: pytest.Cap
     assert main(["journal", "verify", str(tmp_path / "nothing")]) == 1
 
 
+@pytest.mark.parametrize("size", [0, 8192])
+@pytest.mark.parametrize("what", ["verify", "show", "rebuild", "export"])
+def test_what_was_only_prepared(what: str, size: int, tmp_path: Path) -> None:
+    (tmp_path / "00000001.ibj").write_bytes(bytes(size))
+    assert main(["journal", what, str(tmp_path)]) == 0
+
+
 def test_show_and_export_of_one_order(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["journal", "show", str(state), "--order", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()

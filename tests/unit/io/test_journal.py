@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import resource
@@ -350,6 +351,42 @@ def test_no_room_for_a_first_segment(tmp_path: Path, writer: str) -> None:
     with no_room(), pytest.raises(JournalFull, match="no room"):
         FileJournal(tmp_path, segment_bytes=SMALL)
     FileJournal(tmp_path, segment_bytes=SMALL, thread=False).close()  # nothing is left behind
+
+
+def test_no_room_for_its_folder_or_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(JournalError, match="File exists"):
+        FileJournal(tmp_path / "file")
+    with pytest.raises(JournalError, match="Not a directory"):
+        FileJournal(tmp_path / "file" / "below")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)  # who writes it is not told, then; that it is locked is
+        with FileJournal(tmp_path / "a", segment_bytes=SMALL, thread=False), pytest.raises(JournalLocked):
+            FileJournal(tmp_path / "a", segment_bytes=SMALL, thread=False)
+        patch.setattr(os, "open", full)
+        with pytest.raises(JournalFull, match="No space left"):
+            FileJournal(tmp_path / "b", segment_bytes=SMALL, thread=False)
+
+
+def test_other_files_beside_its_segments_are_nobodys_business(tmp_path: Path) -> None:
+    (tmp_path / "notes.ibj").write_text("mine")
+    with FileJournal(tmp_path, segment_bytes=SMALL, thread=False) as journal:
+        fill(journal, 3)
+    assert [path.name for path in segments_of(tmp_path)] == ["00000001.ibj"]
+
+
+def test_a_cancel_waits_for_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FileJournal(tmp_path, segment_bytes=SMALL, fsync="always", thread=False) as journal:
+        waits: list[str] = []
+        monkeypatch.setattr(journal, "_sync", lambda: waits.append("disk"))
+        assert journal.intent(Act.CANCEL, 1, b"cancel", 0, 1)
+        assert journal.intent(Act.GLOBAL_CANCEL, 0, b"cancel", 0, 2)
+        assert waits == []
+        assert journal.intent(Act.PLACE, 2, b"place", 0, 3)
+        assert waits == ["disk"]
 
 
 def test_a_disk_that_fails_refuses_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
