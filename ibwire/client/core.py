@@ -633,6 +633,8 @@ class Core:
         work : Unwritten, optional
             What the table is told as soon as bytes may be out, whatever becomes of the send.
         """
+        if self.unwritten is not None:
+            self.write_down()
         self.unwritten = work
         try:
             left_ns = self.link.send(payload, None)  # its turn came before the lock

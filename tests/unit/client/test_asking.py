@@ -269,3 +269,20 @@ def test_the_end_of_the_session_ends_a_wait_with_what_is_known() -> None:
     with pytest.raises(SessionLost, match=r"order 1 is uncertain \(UNKNOWN"):
         order.wait("done", 1)
     assert turns(order) == [Turn.FIRST_LIVE, Turn.UNCERTAIN]
+
+
+def test_what_a_cancel_finds_unwritten_is_written_down_first() -> None:
+    world = World()
+    order = world.resting()
+
+    class Work:
+        """A placement whose writing down two Ctrl-Cs have kept off."""
+
+        order_id, sent_ns, is_begun, written = 7, 1, False, 0
+
+        def write(self) -> None:
+            self.written += 1
+
+    work = world.core.unwritten = Work()
+    order.cancel()
+    assert (work.written, world.core.unwritten) == (1, None)
