@@ -444,7 +444,8 @@ def _lock(path: Path) -> tuple[int, tuple[int, int]]:
             status = path.stat()
             if _open_here.get((status.st_dev, status.st_ino)) == os.getpid():
                 problem = f"{path.parent} is written by another client of this process ({os.getpid()})"
-                raise JournalLocked(problem, pid=os.getpid(), hint=hint)
+                close = "close() that client first, also one whose connection is lost"
+                raise JournalLocked(problem, pid=os.getpid(), hint=f"{close}; {hint}")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
