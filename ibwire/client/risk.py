@@ -142,7 +142,7 @@ class Risk:
         self._look_ns = 0
         self._ask_ns: int | None = None  # when to have the positions named again
         self._cursor: Any = None  # the looking thread's
-        self._killing = new_lock()
+        self._killing, self._flattening = new_lock(), new_lock()
         self._waited_for: set[int] = set()  # kills, by identity, whose end somebody waits for
 
     @property
@@ -357,7 +357,9 @@ class Risk:
                 self._core.orders.cancel(request.order_id)
             return
         self.gate.shut = self.gate.shut or verdict.reason
-        if self.switch.kill is None:
+        kill = self.switch.kill
+        is_wider = kill is not None and verdict.scope == "everything" and kill.scope != "everything"
+        if kill is None or is_wider or verdict.flatten:  # somebody's kill before closes no position, and no wider scope
             self._later(verdict, policy if policy == _GOVERNOR else f"policy {policy}")
 
     def _later(self, verdict: Cancel, by: str) -> None:
@@ -376,7 +378,7 @@ class Risk:
         if verdict.flatten:
             try:
                 self.flatten()
-            except IbwireError as error:
+            except Exception as error:  # nobody else would hear of it
                 self.problems.append(f"positions may be open: {error}")
 
     def flatten(self, timeout: float = 10.0) -> list[OrderHandle]:
@@ -395,7 +397,12 @@ class Risk:
         ------
         ConfigError : the switch is open, or positions are not told (no policy needs them).
         """
-        core, timeout = self._core, seconds(timeout)
+        timeout = seconds(timeout)
+        with self._flattening:  # two at once would close a position twice
+            return self._flatten(timeout)
+
+    def _flatten(self, timeout: float) -> list[OrderHandle]:
+        core = self._core
         if self.switch.check() is None:
             raise ConfigError("positions are closed only while the kill switch is shut", hint="kill() first")
         if "positions" not in self.book.told:
@@ -403,11 +410,11 @@ class Risk:
         core.wait_until(lambda: not self._behind() or core.lost is not None, timeout)
         with self.book.lock:
             lines = [line for line in self.book.lines.values() if line.position]
-            held = [(x.account, x.contract, x.position, bool(x.entries) or not x.is_settled) for x in lines]
+            held = [(x.account, x.contract, x.key, x.position, bool(x.entries) or not x.is_settled) for x in lines]
         sent: list[OrderHandle] = []
-        for account, contract, position, busy in held:
-            name = contract.localSymbol or contract.symbol
-            if busy:
+        for account, contract, key, position, busy in held:
+            name = f"conId {key}" if contract is None else contract.localSymbol or contract.symbol
+            if busy or contract is None:  # of a leg of a combination nobody has told what it is
                 problem = "an order may still fill, or the gateway says another number than our executions"
                 self.problems.append(f"{position:g} {name} in {account} is not closed: {problem}")
                 continue

@@ -12,14 +12,17 @@ import pytest
 
 import ibwire
 from ibwire.client import OrderHandle
-from ibwire.client.risk import KillReport
+from ibwire.client.risk import Event, KillReport
 from ibwire.errors import RiskRejected
+from ibwire.io import clock
 from ibwire.io.journal_rebuild import replay
 from ibwire.io.killswitch import Kill, remove_kill, state_root, write_kill
 from ibwire.testing import SimGateway, sim_gateway
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.risk import ALLOW, Cancel, Verdict
+from ibwire.trade.risk_policies import FlatOnLoss, MaxPosition
 from ibwire.types import outgoing
-from ibwire.types.constructors import limit, stock
+from ibwire.types.constructors import limit, market, stock
 
 
 @pytest.fixture
@@ -199,3 +202,56 @@ def test_without_a_state_dir_the_users_kill_file_shuts(
     remove_kill(state_root())
     client.risk.release()
     resting(client)
+
+
+def losing(client: ibwire.Client, held: int) -> str:
+    """Buy some, and reach the day's loss; returns the account."""
+    core, account, aapl = client._core, client.accounts[0], client.qualify(stock("AAPL"))
+    assert core.wait_until(lambda: "positions" in client.risk.book.told and account in client.risk.book.pnl, 10)
+    assert client.orders.place(aapl, market("BUY", held)).wait("done", 10).is_filled
+    assert core.wait_until(lambda: client.risk.book.line(account, aapl).is_settled, 10)
+    return account
+
+
+def test_flat_on_loss_also_where_somebody_has_killed_before() -> None:
+    with ibwire.connect("sim", policies=[FlatOnLoss(100)]) as client:
+        account = losing(client, 7)
+        client.risk.kill("by hand")
+        aapl = client.qualify(stock("AAPL"))
+        assert client.positions()[aapl].size == 7
+        client.risk.book.on_pnl(account, -100.0, clock.now_ns())
+        client.risk.gate.watch(clock.now_ns())
+        assert client._core.wait_until(lambda: client.positions()[aapl].size == 0 or bool(client.risk.problems), 10)
+        assert client.risk.problems == []
+
+
+def test_a_governors_wider_scope_after_a_kill() -> None:
+    def governor(event: Event, _: object) -> Verdict:
+        return Cancel("all of it", "everything") if event is Event.FILL else ALLOW
+
+    with ibwire.connect("sim", governor=governor) as client:
+        client.risk.switch.kill = Kill("before")  # a fill comes while it is shut
+        core, aapl = client._core, client.qualify(stock("AAPL"))
+        core.orders._checked(aapl, market("BUY", 1), closing=True)
+        assert core.wait_until(lambda: [one.kill.scope for one in client.risk.reports] == ["everything"], 10)
+
+
+def test_two_at_once_close_a_position_once() -> None:
+    with ibwire.connect("sim", policies=[MaxPosition(100)]) as client:
+        core, aapl = client._core, client.qualify(stock("AAPL"))
+        account = client.accounts[0]
+        assert core.wait_until(lambda: {"positions", "orders"} <= client.risk.book.told, 10)
+        assert client.orders.place(aapl, market("BUY", 5)).wait("done", 10).is_filled
+        line = client.risk.book.line(account, aapl)
+        assert core.wait_until(lambda: line.position == 5 and line.is_settled, 10)
+        client.risk.book.line(account, None, 4711)._base = 3.0  # a leg that was filled, and is not named yet
+        client.risk.book.line(account, None, 4711).told(3.0)
+        client.risk.kill("x")
+        threads = [threading.Thread(target=client.risk.flatten) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert core.wait_until(lambda: line.position == 0, 10)
+        assert client.positions()[aapl].size == 0
+        assert any("conId 4711" in problem for problem in client.risk.problems)
