@@ -137,6 +137,7 @@ class Core:
         self.lost: SessionLost | None = None
         self.sent = 0
         self.unwritten: Unwritten | None = None
+        self.is_restoring = False  # what is told of orders happened in an earlier life
         self.now_ns = now_ns
         self.journal: Journal = journal or NullJournal()
         self.taken_seq = 0  # the message that the table has or had last
@@ -194,9 +195,11 @@ class Core:
         table = self.table
         if isinstance(table, ToldTable):
             table.is_silent = True
+        self.is_restoring = True
         try:
             rebuilt = restore(table, self.journal)
         finally:
+            self.is_restoring = False
             if isinstance(table, ToldTable):
                 table.is_silent = False
         for view in table:

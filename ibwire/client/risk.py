@@ -557,10 +557,11 @@ class Risk:
 
     def _tell_governor(self, view: OrderTrack) -> None:
         seen, fills = self._told.get(view.order_id, (False, 0))
-        if view.is_live and not seen:
-            self._ask_governor(Event.ORDER_LIVE, view.handle)
-        if len(view.fills) > fills:
-            self._ask_governor(Event.FILL, view.handle)
+        if not self._core.is_restoring:  # that was told in the earlier life
+            if view.is_live and not seen:
+                self._ask_governor(Event.ORDER_LIVE, view.handle)
+            if len(view.fills) > fills:
+                self._ask_governor(Event.FILL, view.handle)
         self._told[view.order_id] = (seen or view.is_live, len(view.fills))
 
     def _ask_governor(self, event: Event, view: OrderHandle) -> None:

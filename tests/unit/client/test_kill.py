@@ -255,3 +255,21 @@ def test_two_at_once_close_a_position_once() -> None:
         assert core.wait_until(lambda: line.position == 0, 10)
         assert client.positions()[aapl].size == 0
         assert any("conId 4711" in problem for problem in client.risk.problems)
+
+
+def test_a_governor_is_not_told_of_an_earlier_life(gateway: SimGateway, tmp_path: Path) -> None:
+    seen: list[tuple[Event, int]] = []
+
+    def governor(event: Event, subject: Any) -> Verdict:
+        seen.append((event, getattr(subject, "order_id", 0)))
+        return ALLOW
+
+    first = gateway.connect(state_dir=str(tmp_path))
+    aapl = first.qualify(stock("AAPL"))
+    filled = first.orders.place(aapl, market("BUY", 1)).wait("done", 10)
+    (live,) = resting(first)
+    first.close()
+    again = gateway.connect(state_dir=str(tmp_path), governor=governor)
+    again.orders.place(aapl, market("BUY", 1)).wait("done", 10)
+    gateway.wait_for(lambda: Event.FILL in [event for event, _ in seen])
+    assert not {filled.order_id, live.order_id} & {order_id for _, order_id in seen}
