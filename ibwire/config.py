@@ -90,7 +90,7 @@ class Settings:
     receive_buffer_bytes : int
         The kernel's receive buffer; 0 leaves it to the kernel.
     reconcile : bool
-        Ask for open orders, executions and completed orders while connecting, so that what is open is known.
+        Ask for open orders, executions, completed orders and positions while connecting, so that what is open is known.
     policies : tuple of Policy
         What every order must pass, in order; see :mod:`ibwire.trade.risk_policies`.
     governor : callable or None

@@ -49,6 +49,7 @@ from ibwire.spec.orderstates import State
 from ibwire.spec.registry import OUTGOING
 from ibwire.trade.identity import Ids, IdStore, MemoryIdStore
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.positions import date_after
 from ibwire.trade.risk_requests import EFFECTS, Effect
 from ibwire.trade.view import OrderEvent
 from ibwire.wire.codec import Codec, Role
@@ -57,6 +58,8 @@ __all__ = ["Core", "LinkLike"]
 
 _ID_IN_USE: Final = 326
 _STUCK_S: Final = 1.0
+CROSS_CHECK_S: Final = 0.25
+"""How long connecting waits for positions once the orders are looked up."""
 HISTORY_MS: Final = 1000
 """How long a wait for an order that is over waits for the order's history."""
 
@@ -160,6 +163,7 @@ class Core:
         self._generation = life.generation()
         self._closed = False
         self._claimed: set[str] = set()
+        self._begin_ns, self._gateway_time = now_ns(), str(getattr(link, "connection_time", ""))
         self._dispatcher = Dispatcher(link.decoder, link.orders.cursor(), link.control.cursor(), None, self._take)
         kind = InlinePump if settings.mode == "inline" else Pump
         self.pump: Pump | InlinePump = kind(link.bell, self._step, self._failed, self._due_ms)
@@ -301,10 +305,15 @@ class Core:
     def _await_first(self, run: Run) -> None:
         # What is not answered in time goes on by itself: a gateway that keeps a list back is no reason to fail.
         try:
-            self.wait_until(lambda: run.differences is not None or self.lost is not None, self.timeout_s)
+            if self.wait_until(lambda: run.is_settled or self.lost is not None, self.timeout_s):
+                self.wait_until(lambda: run.differences is not None or self.lost is not None, CROSS_CHECK_S)
         except BaseException:
             self.close()
             raise
+
+    def today(self, now_ns: int) -> str:
+        """The gateway's date, ``yyyymmdd``, by the time it named at the start; empty when that cannot be read."""
+        return date_after(self._gateway_time, now_ns - self._begin_ns)
 
     def _is_settled(self) -> bool:
         intake = self.intake
@@ -735,16 +744,21 @@ class Core:
         ------
         WaitTimeout : the one before did not end in time.
         """
-        if not self.wait_until(lambda: self._claim(name), self.timeout_s):
+        if not self.wait_until(lambda: self.claim(name), self.timeout_s):
             raise WaitTimeout(f"another request for {name} is under way")
         try:
             yield
         finally:
-            with self.lock:
-                self._claimed.discard(name)
+            self.unclaim(name)
             self.changed()
 
-    def _claim(self, name: str) -> bool:
+    def unclaim(self, name: str) -> None:
+        """The request under that name is over."""
+        with self.lock:
+            self._claimed.discard(name)
+
+    def claim(self, name: str) -> bool:
+        """Whether no other request under that name is under way; then this one is."""
         with self.lock:
             if name in self._claimed:
                 return False

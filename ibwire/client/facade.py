@@ -375,7 +375,7 @@ class Client:
     ) -> list[Difference]:
         """Compare every order with what the gateway says, now.
 
-        Open orders, executions and completed orders are asked for; nothing is cancelled, nothing sent again.
+        Open orders, executions, completed orders and positions are asked for; nothing is cancelled, nothing sent again.
         :func:`connect` has done it once; so does the client itself, after a gap in the session or when an order is
         uncertain.
 
@@ -384,7 +384,8 @@ class Client:
         timeout : float, optional
             Seconds; by default until every question was answered or has had its time.
         positions : mapping of (account, conId) to number, optional
-            What you hold by your own count, whole: the gateway's positions are then compared with it, as a cross-check.
+            What you hold by your own count, whole: the gateway's positions are then compared with it. By default with
+            ours: the last list and the executions since, where both sides can know.
 
         Returns
         -------

@@ -14,7 +14,8 @@ from ibwire.client.intake import Pending
 from ibwire.client.modifying import Modify, ModifyOutcome
 from ibwire.errors import IbwireError
 from ibwire.spec import versions as V
-from ibwire.trade.reconcile import Ask, Difference, Reconcile
+from ibwire.spec.errorcodes import OWN_NOTICE
+from ibwire.trade.reconcile import Ask, Difference, Kind, Reconcile
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import ExecutionFilter
 
@@ -28,6 +29,8 @@ MIN_GAP_MS: Final = 2_000
 AGAIN_MS: Final = (2_000, 5_000, 15_000, 60_000)
 """How long to leave an order alone that the last look-ups did not settle; the last one stays."""
 _MS: Final = 1_000_000
+_POSITIONS: Final = "positions"
+_OWN_LIMIT: Final = {Ask.POSITIONS: 2_000}  # nobody asked for them: a cross-check is not worth a long wait
 _RETRY_NS: Final = 20 * _MS
 
 _QUESTION: Final[dict[Ask, tuple[type[Any], type[Any]]]] = {
@@ -48,14 +51,17 @@ class Run:
     ----------
     differences : list of Difference or None
         What it found; None while it is not over.
+    is_settled : bool
+        The orders are looked up; positions may still be compared.
     positions : mapping or None
         (account, conId) -> position as whoever waits believes it to be; None: not asked for.
     """
 
-    __slots__ = ("differences", "positions")
+    __slots__ = ("differences", "is_settled", "positions")
 
     def __init__(self, positions: Positions | None = None) -> None:
         self.differences: list[Difference] | None = None
+        self.is_settled = False
         self.positions = positions
 
 
@@ -83,7 +89,7 @@ class Queries:
         self._may_send_ns = 0
         self._wanted = self._by_session = self._session_runs = self._held = False
         self._doubted: set[int] = set()  # ids of the views that the plan is to settle
-        self._hurry = False
+        self._hurry = self._has_claim = False
         self._level = 0
         self._quiet = False
         self._armed_ns: int | None = 0  # when the thread that steps will look again by itself
@@ -98,7 +104,7 @@ class Queries:
     @property
     def is_looking(self) -> bool:
         """A look-up is under way: executions that come may be old ones."""
-        return self._plan is not None
+        return self._plan is not None and not self._plan.orders_done
 
     def note(self, view: Any) -> None:
         """Something happened to an order."""
@@ -166,7 +172,8 @@ class Queries:
         """When :meth:`turn` is to be called at the latest; None while nothing is awaited."""
         dues = [self._look_ns]
         if self._plan is not None and not self._held:
-            dues.append(self._may_send_ns if self._plan.waiting is None else self._plan.due_ns)
+            may_ns = max(self._may_send_ns, self._plan.not_before_ns)
+            dues.append(may_ns if self._plan.waiting is None else self._plan.due_ns)
         elif self._plan is None and self._asked_for:
             dues.append(0)
         elif self._plan is None and self._wanted:
@@ -223,7 +230,16 @@ class Queries:
         everyone = bool(self._asked_for) or self._by_session
         everyone = everyone or any(view.client_id != table.client_id for view in table.uncertain())
         positions = next((run.positions for run in self._asked_for if run.positions is not None), None)
-        self._plan = Reconcile(table, now_ns, everyone=everyone, positions=positions)
+        own = everyone and positions is None
+        self._plan = Reconcile(
+            table,
+            now_ns,
+            everyone=everyone,
+            positions=positions,
+            own_positions=own,
+            limits_ms=_OWN_LIMIT if own else None,
+            today=self._core.today(now_ns),
+        )
         self._unsure = []  # one look-up each
         self._doubted = {id(view) for view in table.uncertain()}
         self._waiting_for, self._asked_for = self._asked_for, []
@@ -240,6 +256,8 @@ class Queries:
         self._check_refusal(plan, now_ns)
         if plan.waiting is not None and now_ns < plan.due_ns:
             return False
+        if plan.waiting is None and now_ns < plan.not_before_ns:
+            return False
         if now_ns < self._may_send_ns or not self._core.try_turn():
             self._may_send_ns = max(self._may_send_ns, now_ns + _RETRY_NS)
             return False
@@ -251,12 +269,19 @@ class Queries:
                 self._send(plan, ask)
         finally:
             self._quiet = False
+        if plan.orders_done:
+            self._settle(plan)
         if plan.done:
             self._end(plan, now_ns)
         return True
 
     def _send(self, plan: Reconcile, ask: Ask) -> None:
         core = self._core
+        if ask is Ask.POSITIONS and plan.counts_positions:
+            if not core.claim(_POSITIONS):  # the program asks just now: it is not to wait for a cross-check
+                plan.skipped(ask, plan.due_ns)
+                return
+            self._has_claim = True
         if ask is Ask.COMPLETED_ORDERS and core.link.server_version < V.COMPLETED_ORDERS:
             plan.refused(ask, f"server version {core.link.server_version} has no such list", plan.due_ns)
             return
@@ -281,6 +306,7 @@ class Queries:
             for row in pending.items:
                 plan.position(row.account, row.contract.conId, row.position)
             self._end_positions()
+            self._end_claim()
         if plan is self._plan:
             self._quiet = True
             try:
@@ -300,18 +326,32 @@ class Queries:
         if self._pending is not None and self._pending[1].error is not None and plan.waiting is not None:
             plan.refused(plan.waiting, str(self._pending[1].error), now_ns)
 
+    def _end_claim(self) -> None:
+        if self._has_claim:
+            self._has_claim = False
+            self._core.unclaim(_POSITIONS)
+
     def _forget(self) -> None:
+        self._end_claim()
         if self._pending is not None:
             self._core.intake.forget(*self._pending)
             self._pending = None
 
-    def _end(self, plan: Reconcile, now_ns: int) -> None:
-        self.differences = plan.differences
+    def _settle(self, plan: Reconcile) -> None:
+        """The orders are looked up; at most a cross-check of positions goes on."""
+        self.differences, self._session_runs = plan.differences, False
         for run in self._waiting_for:
-            run.differences = plan.differences
-        self._waiting_for, self._plan, self._session_runs = [], None, False
+            run.is_settled = True
         self._core.risk.looked_up(plan.knows_open)
         self._core.groups.begin()
+
+    def _end(self, plan: Reconcile, now_ns: int) -> None:
+        for run in self._waiting_for:
+            run.differences = plan.differences
+        self._waiting_for, self._plan = [], None
+        for one in plan.differences:
+            if one.kind is Kind.POSITION and plan.counts_positions:  # who connects may not wait for it
+                self._core.intake.notice(OWN_NOTICE, f"position of {one.ours}; the gateway says {one.theirs}")
         self._wanted = self._wanted or bool(self._core.table.uncertain())
         if self._wanted and not self._hurry:
             self._may_begin_ns = now_ns + AGAIN_MS[self._level] * _MS

@@ -144,6 +144,7 @@ class Risk:
         self._cursor: Any = None  # the looking thread's
         self._killing, self._flattening = new_lock(), new_lock()
         self._waited_for: set[int] = set()  # kills, by identity, whose end somebody waits for
+        self._tripping = new_lock()
 
     @property
     def follows_positions(self) -> bool:
@@ -357,17 +358,19 @@ class Risk:
                 self._core.orders.cancel(request.order_id)
             return
         self.gate.shut = self.gate.shut or verdict.reason
-        kill = self.switch.kill
-        is_wider = kill is not None and verdict.scope == "everything" and kill.scope != "everything"
-        if kill is None or is_wider or verdict.flatten:  # somebody's kill before closes no position, and no wider scope
-            self._later(verdict, policy if policy == _GOVERNOR else f"policy {policy}")
+        self._later(verdict, policy if policy == _GOVERNOR else f"policy {policy}")
 
     def _later(self, verdict: Cancel, by: str) -> None:
         # In a thread of its own: who asked may hold the client's lock, and must not wait for the cancels.
-        if self._core.settings.mode == "inline":
-            self.switch.trip_later(verdict.reason, by, verdict.scope)  # the next step cancels
-            return
-        self.switch.kill = Kill(verdict.reason, by, verdict.scope)
+        with self._tripping:  # two fills at once are two governors that ask
+            kill = self.switch.kill
+            is_wider = kill is not None and verdict.scope == "everything" and kill.scope != "everything"
+            if kill is not None and not is_wider and not verdict.flatten:  # that one closes no position
+                return
+            if self._core.settings.mode == "inline":
+                self.switch.trip_later(verdict.reason, by, verdict.scope)  # the next step cancels
+                return
+            self.switch.kill = Kill(verdict.reason, by, verdict.scope)
         in_background("ibwire-kill-now", self._trip, verdict, by)
 
     def _trip(self, verdict: Cancel, by: str) -> None:

@@ -45,6 +45,7 @@ INPUTS: Final = {
     "on_executions_listed": False,
     "on_group": True,
     "on_link_lost": True,
+    "on_positions": True,
     "on_looked_up": True,
     "on_reconnect": True,
     "on_restored": True,

@@ -31,6 +31,7 @@ from ibwire.trade.machine import (
     settle_quantity,
     step,
 )
+from ibwire.trade.positions import Held, unpacked
 from ibwire.trade.view import OrderView, plain
 
 __all__ = ["OrderTable"]
@@ -83,6 +84,8 @@ class OrderTable:
         Executions named since somebody emptied it, without their revision (``Fill.base``).
     unread : int
         Messages about orders that could not be read.
+    held : Held
+        What the accounts ought to hold, by the last list of positions and the executions since.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class OrderTable:
         self.epoch = 0
         self.unread = 0
         self.heard: set[str] = set()
+        self.held = Held()
         self.book: ExecutionBook[OrderView] = ExecutionBook()
         self.graph = OrderGraph(client_id, view_type)
         self._effects = dict(effects or {})
@@ -338,6 +342,9 @@ class OrderTable:
         if outcome in (Outcome.DUPLICATE, Outcome.STALE):
             view.duplicates += 1
             return view
+        if shares and fill.sec_type != "BAG":  # of a combination its legs are held
+            change = shares if fill.side.startswith("B") else -shares
+            self.held.executed(fill.account, id_of(getattr(msg.contract, "conId", 0)), change, now_ns)
         if view.is_allocated or other is not None:  # a merge has summed this one already
             view.sum_fills()
         elif view.part(fill) is not Part.LEG:
@@ -395,6 +402,7 @@ class OrderTable:
     def on_undecodable(self, order_id: int | None, reason: str, now_ns: int) -> list[OrderView]:
         """An order-bearing message could not be read; without an id it may be about any order."""
         self.unread += 1
+        self.held.gap()
         if order_id is None:
             touched = [view for view in self.graph if view.state is not State.CREATED]
         else:
@@ -419,6 +427,7 @@ class OrderTable:
     def on_link_lost(self, reason: str, now_ns: int) -> list[OrderView]:
         """The connection is gone; every order that has not ended becomes uncertain. Returns those."""
         self._asked.clear()
+        self.held.gap()
         return [view for view in self.graph if doubt(view, Event.LINK_LOST, now_ns, reason)]
 
     def on_reconnect(self, now_ns: int, reason: str = "new session") -> list[OrderView]:
@@ -429,6 +438,7 @@ class OrderTable:
 
     def on_restored(self, reason: str, now_ns: int) -> list[OrderView]:
         """1101 or 1102 on a session that lives: answers may be missing. Returns the orders to look up."""
+        self.held.gap()
         for view in self.graph:
             doubt(view, Event.RESTORED, now_ns, reason)
         return self.uncertain()
@@ -485,6 +495,12 @@ class OrderTable:
         lacking = {id(view) for view in unnamed}
         for view in self.graph:
             view.flags = view.flags & ~_UNNAMED | (_UNNAMED if id(view) in lacking else 0)
+
+    # -- positions -------------------------------------------------------------------------------------------------
+
+    def on_positions(self, sizes: str, day: str, now_ns: int) -> None:
+        """The gateway named every position (``trade.positions.packed``) on its `day`, ``yyyymmdd``."""
+        self.held.told(unpacked(sizes), day, now_ns)
 
     # -- groups ----------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 Sans-IO: :meth:`Reconcile.asks` says what to send now, the messages go to the order table as ever and, for their end
 markers, to the plan; time comes in. Order of the questions (reference SEMANTICS, section 8): open orders, executions,
 completed orders, positions; each until its end marker or its time limit. Nothing here cancels, and nothing is sent
-again: what is found nowhere stays uncertain and is reported. Orders may be entered again when :attr:`Reconcile.done`.
+again: what is found nowhere stays uncertain and is reported. Orders may be entered again when
+:attr:`Reconcile.orders_done`; a cross-check of positions may go on after it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any, Final
 
 from ibwire.spec.orderstates import State
 from ibwire.trade.executions import ZERO, Fill, known
-from ibwire.trade.identity import SharedReference
+from ibwire.trade.identity import SharedReference, id_of
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.positions import MOMENTS_NS, MOST, packed
 from ibwire.trade.view import OrderView, plain
 
 __all__ = ["LIMIT_MS", "Ask", "Difference", "Kind", "Reconcile"]
@@ -43,6 +45,8 @@ LIMIT_MS: Final[dict[Ask, int]] = {
     Ask.POSITIONS: 10_000,
 }
 """How long each answer may take; without its end marker then, the plan goes on and says so."""
+AGAIN_MS: Final = MOMENTS_NS // 1_000_000 + 500
+"""After how long positions that differ are asked for again."""
 
 
 class Kind(Enum):
@@ -101,11 +105,17 @@ class Reconcile:
     everyone : bool
         Ask for the orders of all clients too, and for those typed in by hand.
     positions : mapping, optional
-        (account, conId) -> position as it should be by our own count; given, positions are asked for and compared.
+        (account, conId) -> position as it should be by the caller's count; given, positions are asked for and compared.
+    own_positions : bool
+        Ask for positions and compare them with those of the table's own count (``table.held``), where both are known:
+        contracts that orders of ours are for, and of nobody else that we know. What differs is asked for once more,
+        :data:`AGAIN_MS` later, before it is reported.
     limits_ms : mapping, optional
         Other time limits than :data:`LIMIT_MS`.
     day : str
         The gateway's date, ``yyyymmdd``: of that day it lists every execution. By default the latest that it names.
+    today : str
+        The gateway's date by its own clock, where it is known; it is needed to compare positions over a gap.
 
     Notes
     -----
@@ -119,28 +129,34 @@ class Reconcile:
         *,
         everyone: bool = False,
         positions: Mapping[tuple[str, int], Decimal] | None = None,
+        own_positions: bool = False,
         limits_ms: Mapping[Ask, int] | None = None,
         day: str = "",
+        today: str = "",
     ) -> None:
         self._table = table
         self._limits = {**LIMIT_MS, **(limits_ms or {})}
         self._wanted = positions
         self._found: dict[tuple[str, int], Decimal] = {}
         others = (Ask.ALL_OPEN_ORDERS,) if everyone else ()
-        last = () if positions is None else (Ask.POSITIONS,)
+        self.counts_positions = own_positions and positions is None
+        last = () if positions is None and not own_positions else (Ask.POSITIONS,)
+        self._not_before_ns = 0
+        self._is_again = False
         self._plan = [Ask.OPEN_ORDERS, *others, Ask.EXECUTIONS, Ask.COMPLETED_ORDERS, *last]
         self._waiting: Ask | None = None
         self._due_ns = now_ns
         self._unread = table.unread
-        self._day = day
+        self._day, self._today = day, today
         self._unnamed: list[tuple[OrderView, str]] = []
+        self._unequal: list[tuple[tuple[str, int], Decimal, Decimal]] = []
         self._unanswered: list[Ask] = []
         self._absent: list[OrderView] = []
         self._fills_then: list[tuple[OrderView, Fill[OrderView]]] = []
         self._before = {id(view): self._belief(view) for view in table}
         self._fills = {base for view in table for base in view.fills}
         self.differences: list[Difference] = []
-        self.done = False
+        self.orders_done = self.done = False
 
     def _belief(self, view: OrderView) -> _Belief:
         return _Belief(view.certain, view.filled, view.may_fill)
@@ -167,7 +183,7 @@ class Reconcile:
     def knows_open(self) -> bool:
         """The list of open orders came whole, so that no order of ours is open that is not known."""
         asked = (Ask.OPEN_ORDERS, Ask.ALL_OPEN_ORDERS)
-        return self.done and not any(ask in self._unanswered for ask in asked)
+        return self.orders_done and not any(ask in self._unanswered for ask in asked)
 
     # -- the four verbs ------------------------------------------------------------------------------------------------
 
@@ -176,8 +192,10 @@ class Reconcile:
         if self._waiting is not None and now_ns >= self._due_ns:
             self._unanswered.append(self._waiting)
             self._ended(self._waiting, now_ns, complete=False)
-        if self._waiting is not None or self.done:
+        if self._waiting is not None or self.done or now_ns < self._not_before_ns:
             return None
+        if self.counts_positions and self._plan == [Ask.POSITIONS] and not self.orders_done:
+            self._finish_orders(now_ns)  # nobody is to wait with orders for a cross-check
         if not self._plan:
             self._finish(now_ns)
             return None
@@ -202,6 +220,16 @@ class Reconcile:
             self._add(Kind.NOT_ANSWERED, None, ask.value, reason, "the orders that it would settle stay uncertain")
             self._ended(ask, now_ns, complete=False)
 
+    @property
+    def not_before_ns(self) -> int:
+        """Before then :meth:`asks` has nothing to ask."""
+        return self._not_before_ns
+
+    def skipped(self, ask: Ask, now_ns: int) -> None:
+        """The question was not asked after all, and does not matter."""
+        if ask is self._waiting:
+            self._waiting, self._due_ns = None, now_ns
+
     def position(self, account: str, con_id: int, size: Any) -> None:
         """A position came."""
         self._found[account, con_id] = known(size) or ZERO
@@ -211,7 +239,7 @@ class Reconcile:
         self._plan.clear()
         self._waiting = None
         self._unanswered.append(Ask.OPEN_ORDERS)
-        self.done = True
+        self.orders_done = self.done = True
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -229,18 +257,65 @@ class Reconcile:
             missing = [(view, fill) for view, fill in self._fills_then if fill.base not in heard]
             self._unnamed = [(view, fill.exec_id) for view, fill in missing if day and fill.time[:8] == day]
             self._table.on_executions_listed([view for view, _ in self._unnamed])
+        elif ask is Ask.POSITIONS and complete and self.counts_positions:
+            self._count_positions(now_ns)
+
+    def _count_positions(self, now_ns: int) -> None:
+        held = self._table.held
+        everything = Ask.EXECUTIONS not in self._unanswered and self._table.unread == self._unread
+        unequal: dict[tuple[str, int], Decimal] = {}
+        if held.can_compare(self._today, everything):
+            for key in self._comparable():
+                ours = held.expected(key)
+                if ours is not None and ours != self._found.get(key, ZERO):
+                    unequal[key] = ours
+        if unequal and not self._is_again:
+            self._is_again = True  # an execution and its position come one after the other
+            self._found = {}
+            self._plan.append(Ask.POSITIONS)
+            self._not_before_ns = self._due_ns = now_ns + AGAIN_MS * 1_000_000
+            return
+        self._unequal = [(key, ours, self._found.get(key, ZERO)) for key, ours in sorted(unequal.items())]
+        if len(self._found) <= MOST:
+            self._table.on_positions(packed(self._found), self._today, now_ns)
+        else:
+            held.forget()
+
+    def _comparable(self) -> set[tuple[str, int]]:
+        """Positions in what our orders are for, and nobody else's that we know: those can be told by executions."""
+        ours: set[int] = set()
+        others: set[int] = set()
+        accounts = {account for account, _ in self._found}
+        for view in self._table:
+            own = view.client_id == self._table.client_id and view.order_id > 0
+            for contract in (view.contract, view.broker_contract, *(fill.contract for fill in view.executions)):
+                (ours if own else others).add(id_of(getattr(contract, "conId", 0)))
+                legs = getattr(contract, "comboLegs", None) or ()
+                (ours if own else others).update(id_of(getattr(leg, "conId", 0)) for leg in legs)
+            accounts.update(fill.account for fill in view.executions if fill.account)
+        return {(account, con_id) for account in accounts for con_id in ours - others - {0}}
 
     def _finish(self, now_ns: int) -> None:
+        if not self.orders_done:
+            self._finish_orders(now_ns)
         self.done = True
+        self._tell_unanswered()
+        self._compare_positions()
+
+    def _tell_unanswered(self) -> None:
+        told = {d.ours for d in self.differences if d.kind is Kind.NOT_ANSWERED}
+        for ask in self._unanswered:
+            if ask.value not in told:
+                self._add(Kind.NOT_ANSWERED, None, ask.value, "no end marker in time", "what came was taken")
+
+    def _finish_orders(self, now_ns: int) -> None:
+        self.orders_done = True
         unread = self._table.unread - self._unread
         if unread:
             self._add(Kind.NOT_ANSWERED, None, "", f"{unread} messages could not be read", "ask again")
         elif not any(ask is not Ask.POSITIONS for ask in self._unanswered):
             self._table.on_looked_up(now_ns)
-        told = {d.ours for d in self.differences if d.kind is Kind.NOT_ANSWERED}
-        for ask in self._unanswered:
-            if ask.value not in told:
-                self._add(Kind.NOT_ANSWERED, None, ask.value, "no end marker in time", "what came was taken")
+        self._tell_unanswered()
         for view in self._table:
             before = self._before.get(id(view))
             if before is None:
@@ -252,7 +327,6 @@ class Reconcile:
             self._add(Kind.MISSING_THERE, view, f"execution {exec_id}", "not in the list of the day", done)
         for shared in self._table.graph.shared_references():
             self._is_shared(shared)
-        self._compare_positions()
 
     def _is_new(self, view: OrderView) -> None:
         theirs = f"{view.state.label}, {plain(view.filled)} executed"
@@ -287,6 +361,10 @@ class Reconcile:
         self._add(Kind.SHARED_REFERENCE, None, text, f"permIds {ids}", "each is kept as an order of its own")
 
     def _compare_positions(self) -> None:
+        for (account, con_id), ours, theirs in self._unequal:
+            text = f"{account} conId {con_id}: {plain(ours)} by the last list and the executions since"
+            done = "reported; the gateway's position counts: another client, a hand, an exercise or a transfer did it"
+            self._add(Kind.POSITION, None, text, plain(theirs), done)
         if self._wanted is None or Ask.POSITIONS in self._unanswered:
             return
         for key in sorted({*self._wanted, *self._found}):

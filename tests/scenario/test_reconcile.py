@@ -245,5 +245,57 @@ def test_positions_are_a_cross_check(life: Life, gateway: SimGateway) -> None:
     (found,) = ib.reconcile(positions={})
     assert found.theirs == "7"
     assert ib.reconcile() == []
+    ib.close()  # what it sent is there then
     names = [request.NAME for _, request in gateway.requests]
-    assert names.count("reqPositions") == names.count("cancelPositions") == 3
+    assert names.count("reqPositions") == names.count("cancelPositions") == 5  # connecting and reconcile() ask too
+
+
+def own(found: list[Difference]) -> list[tuple[str, str]]:
+    return [(one.ours, one.theirs) for one in found if one.kind is Kind.POSITION]
+
+
+def test_positions_are_compared_with_the_last_list_and_the_executions_since(
+    life: Life, gateway: SimGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ibwire.trade.positions.MOMENTS_NS", 0)  # here everything happens within moments
+    ib = life()
+    contract = ib.qualify(stock("AAPL"))
+    ib.orders.place(contract, limit("BUY", 7, 1.0)).wait("live")
+    assert ib.reconcile() == []  # the first list to count from
+    account, number = ib.accounts[0], ib.orders.all()[0].order_id
+    # While nobody listens: a fill that the list of executions has, and something that no execution explains.
+    ib.close()
+    gateway.server.gateway.force.fill(1, number, price=Decimal("1.00"))
+    again = life()
+    assert own(again.differences) == [], "the fill explains the position"
+    again.close()
+    position = gateway.server.gateway.accounts[account]._positions[contract.conId]
+    position.quantity += 5  # as where an option was exercised: no execution tells of it
+    third = life()
+    ours = f"{account} conId {contract.conId}: 7 by the last list and the executions since"
+    assert third._core.wait_until(lambda: bool(own(third.differences)), 20)
+    assert own(third.differences) == [(ours, "12")]
+    assert f"position of {ours}; the gateway says 12" in [text for _, text in third.notices]
+    names = [request.NAME for _, request in gateway.requests]
+    assert names[names.index("reqPositions") :].count("reqPositions") == 5, "what differs is asked for once more"
+    assert own(third.reconcile()) == [], "counted from there"
+
+
+def test_positions_in_what_others_are_known_to_trade_are_not_compared(life: Life) -> None:
+    ib = life()
+    contract = ib.qualify(stock("AAPL"))
+    resting(ib)
+    with life(client_id=2, state_dir=None) as other:
+        resting(other)
+        assert [one.kind for one in ib.reconcile()] == [Kind.UNKNOWN_OWNER]
+        other.orders.place(contract, market("BUY", 5)).wait("done")
+    assert own(ib.reconcile()) == []
+
+
+def test_the_program_may_ask_for_positions_at_the_same_time(life: Life) -> None:
+    ib = life()
+    resting(ib)
+    for _ in range(5):
+        ib.orders.refresh()
+        assert ib.positions(timeout=5) is not None
+    assert ib.reconcile() == []

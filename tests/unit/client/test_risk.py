@@ -241,10 +241,10 @@ def test_half_a_bracket_is_cancelled_and_told() -> None:
 
 
 def test_past_the_rate_an_order_is_refused_and_nothing_of_it_stays() -> None:
-    with connect(policies=[MaxQuantity(1000, "contract")], rate_per_s=10, max_queue_ms=0) as client:
+    with connect(policies=[MaxQuantity(1000, "contract")], rate_per_s=20, max_queue_ms=0) as client:
         aapl = client.qualify(stock("AAPL"))
         with pytest.raises(PacingError):
-            for _ in range(20):
+            for _ in range(40):
                 client.orders.place(aapl, limit("BUY", 1, 1.0))
         placed = client.orders.all()
         assert client.risk.book.line(client.accounts[0], aapl).buy == len(placed)
