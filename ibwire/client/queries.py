@@ -174,6 +174,8 @@ class Queries:
         if self._plan is not None and not self._held:
             may_ns = max(self._may_send_ns, self._plan.not_before_ns)
             dues.append(may_ns if self._plan.waiting is None else self._plan.due_ns)
+            if self._plan.orders_done and (self._asked_for or self._by_session or self._hurry):
+                dues.append(0 if self._asked_for else self._may_begin_ns)
         elif self._plan is None and self._asked_for:
             dues.append(0)
         elif self._plan is None and self._wanted:
@@ -201,9 +203,20 @@ class Queries:
                 self._wanted = False  # it was settled meanwhile
                 return changed
             self._begin(now_ns)
+        self._give_way(now_ns)
         return self._drive(now_ns) or changed
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _give_way(self, now_ns: int) -> None:
+        """No order waits for a cross-check of positions to be over before it is looked up."""
+        plan = self._plan
+        if plan is None or not plan.orders_done or not plan.counts_positions or plan.done:
+            return
+        if self._asked_for or ((self._by_session or self._hurry) and now_ns >= self._may_begin_ns):
+            if plan.waiting is not None:
+                self._end_positions()
+            plan.give_up_positions()
 
     def _look(self, now_ns: int) -> bool:
         if self._look_ns is None or now_ns < self._look_ns:

@@ -225,6 +225,12 @@ class Reconcile:
         """Before then :meth:`asks` has nothing to ask."""
         return self._not_before_ns
 
+    def give_up_positions(self) -> None:
+        """Something that matters more is to be asked: the cross-check ends here, and says nothing."""
+        if self.orders_done and self.counts_positions:
+            self._plan.clear()
+            self._waiting, self._not_before_ns = None, 0
+
     def skipped(self, ask: Ask, now_ns: int) -> None:
         """The question was not asked after all, and does not matter."""
         if ask is self._waiting:

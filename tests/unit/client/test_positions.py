@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ibwire.client.queries import MIN_GAP_MS
 from ibwire.trade.positions import MOMENTS_NS
 from ibwire.trade.reconcile import AGAIN_MS, Difference, Kind
 from ibwire.types import incoming, outgoing
@@ -111,6 +112,26 @@ def test_positions_that_do_not_come_hold_nobody_up() -> None:
     assert run.differences is not None
     assert [(one.kind, one.ours) for one in run.differences] == [(Kind.NOT_ANSWERED, "positions")]
     assert order.is_live
+
+
+def test_no_look_up_waits_for_a_cross_check() -> None:
+    world = World(reconcile=True)
+    bought(world)
+    order = world.resting()
+    meddle(world, 1)
+    with world.core.lock:
+        run = world.core.queries.want()
+    world.run(0.1)
+    assert run.is_settled and run.differences is None, "it is asked for once more, later"
+    asked = world.link.count(outgoing.ReqOpenOrders)
+    with world.core.lock:
+        world.core.table.on_dispute([order._track], world.core.now_ns())
+    world.run(MIN_GAP_MS / 1000)
+    assert order.is_live and world.link.count(outgoing.ReqOpenOrders) == asked + 1
+    assert run.differences == [], "of positions nothing is said"
+    with world.core.lock:
+        world.core.queries.want()
+    assert [one.theirs for one in look(world)] == ["11"], "the next one tells"
 
 
 def test_a_doubt_about_an_order_asks_for_no_positions() -> None:
