@@ -109,6 +109,8 @@ def sim_orders_page() -> str:
     """The text of ``docs/sim-orders.md``."""
     taken = (
         ("order type", ", ".join(f"`{name}`" for name in refusals.MATCHED_TYPES)),
+        ("combination (`BAG`)", "2 to 8 legs, " + ", ".join(f"`{name}`" for name in refusals.COMBO_TYPES)),
+        ("algorithm", f"`{refusals.ADAPTIVE}` ({', '.join(refusals.PATIENCE)}) with `MKT`, `LMT`"),
         ("time in force", ", ".join(f"`{name}`" for name in refusals.MATCHED_TIFS if name)),
         ("order condition", ", ".join(f"{number} {name}" for number, name in refusals.MATCHED_CONDITIONS.items())),
         ("one-cancels-all", "types 1 to 3"),

@@ -18,7 +18,7 @@ from decimal import Decimal, localcontext
 from ibwire.sim import reference
 from ibwire.sim.exact import EXACT, ZERO, cents, ratio
 from ibwire.sim.instruments import Instrument
-from ibwire.sim.orders import BUY, Fill
+from ibwire.sim.orders import BUY, SELL, SIDES, Fill
 
 DEFAULT_ACCOUNT = "DU0000001"
 DEFAULT_CASH = Decimal(1_000_000)
@@ -155,7 +155,7 @@ class SimAccount:
         self._mark_price = mark_price
         self._cash: dict[str, Decimal] = {BASE_CURRENCY: cash}
         self._positions: dict[int, Position] = {}
-        self._orders: dict[int, _OrderTotal] = {}
+        self._orders: dict[tuple[int, int], _OrderTotal] = {}
         self._history: list[Fill] = []
 
     # -- fills -------------------------------------------------------------------------------------------------------
@@ -163,12 +163,12 @@ class SimAccount:
     def apply(self, fill: Fill) -> Charge:
         """Book one execution and return what it cost and realised."""
         self._history.append(fill)
-        instrument = fill.order.instrument
+        instrument = fill.instrument
         with localcontext(EXACT):
             value = fill.qty * fill.price * instrument.unit_multiplier
-            commission = self._charge(fill.order.number or fill.order.permId, instrument.secType, fill.qty, value)
+            commission = self._charge((fill.order.number or fill.order.permId, instrument), fill.qty, value)
             position = self._positions.setdefault(instrument.conId, Position(instrument))
-            signed = fill.qty if fill.order.request.action == BUY else -fill.qty
+            signed = fill.qty if fill.side == SIDES[BUY] else -fill.qty
             realized = self._book(position, signed, value, commission)
             self._move_cash(instrument, signed, value, commission, realized)
             position.realized += realized or ZERO
@@ -184,12 +184,13 @@ class SimAccount:
         for entry in history:
             self.apply(entry)
 
-    def _charge(self, number: int, secType: str, quantity: Decimal, value: Decimal) -> Decimal:
-        """Return this piece's part of the order's commission: the minimum is per order, not per piece."""
-        total = self._orders.setdefault(number, _OrderTotal())
+    def _charge(self, what: tuple[int, Instrument], quantity: Decimal, value: Decimal) -> Decimal:
+        """Return this piece's part of the order's commission: the minimum is per order (and leg), not per piece."""
+        number, instrument = what
+        total = self._orders.setdefault((number, instrument.conId), _OrderTotal())
         total.quantity += quantity
         total.value += value
-        due = TARIFFS[secType].total(total.quantity, total.value)
+        due = TARIFFS[instrument.secType].total(total.quantity, total.value)
         piece, total.charged = due - total.charged, due
         return piece
 
@@ -288,7 +289,13 @@ class SimAccount:
             return Totals(cash, long_value, short_value, futures, unrealized, realized, margin)
 
     def margin_change(self, instrument: Instrument, action: str, quantity: Decimal, price: Decimal) -> Decimal:
-        """Return by how much an order, once filled, would raise (or lower) the initial margin, base currency."""
+        """Return by how much an order, once filled, would raise (or lower) the initial margin, base currency.
+
+        A combination: the sum of its legs, at their marks.
+        """
+        if instrument.parts:
+            legs = self._legs(instrument, action, quantity)
+            return sum((self.margin_change(*leg) for leg in legs), ZERO)
         with localcontext(EXACT):
             held = self.position(instrument.conId)
             after = held + (quantity if action == BUY else -quantity)
@@ -297,8 +304,25 @@ class SimAccount:
 
     def estimate_commission(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
         """Return the commission of a whole order, in the instrument's currency."""
+        if instrument.parts:
+            legs = self._legs(instrument, BUY, quantity)
+            return sum((self.estimate_commission(item, size, mark) for item, _, size, mark in legs), ZERO)
         with localcontext(EXACT):
             return TARIFFS[instrument.secType].total(quantity, quantity * price * instrument.unit_multiplier)
+
+    def _legs(
+        self, combo: Instrument, action: str, quantity: Decimal
+    ) -> list[tuple[Instrument, str, Decimal, Decimal]]:
+        """What an order for a combination trades: instrument, action, size, mark of each leg."""
+        return [
+            (
+                part.instrument,
+                BUY if (action == BUY) == (part.sign > 0) else SELL,
+                EXACT.multiply(quantity, Decimal(part.ratio)),
+                self._mark_price(part.instrument),
+            )
+            for part in combo.parts
+        ]
 
     def can_afford(self, instrument: Instrument, action: str, quantity: Decimal, price: Decimal) -> bool:
         """True when the order lowers the margin or the available funds cover it."""

@@ -20,7 +20,8 @@ The book knows no message and no clock: the engine hands in orders and changes, 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from operator import attrgetter
 
 from ibwire.sim.exact import ZERO
@@ -39,10 +40,13 @@ _by_seq = attrgetter("seq")
 class Leg:
     """One order's part of a trade: it took or gave `units` at `steps`."""
 
-    __slots__ = ("liquidity", "order", "steps", "units")
+    __slots__ = ("liquidity", "order", "prices", "steps", "units")
 
-    def __init__(self, order: WorkingOrder, units: int, steps: int, liquidity: int) -> None:
+    def __init__(
+        self, order: WorkingOrder, units: int, steps: int, liquidity: int, prices: Sequence[Decimal] = ()
+    ) -> None:
         self.order, self.units, self.steps, self.liquidity = order, units, steps, liquidity
+        self.prices = prices  # of a combination's legs
 
 
 Trade = Callable[[tuple[Leg, ...]], None]
@@ -170,8 +174,12 @@ class Book:
 
     def touch(self, order: WorkingOrder) -> int:
         """Return the other side's best price, steps."""
+        return self.offered(order.is_buy)
+
+    def offered(self, buy: bool) -> int:
+        """The price, steps, at which one buys or sells now."""
         process = self._market.process(self.instrument)
-        return process.ask if order.is_buy else process.bid
+        return process.ask if buy else process.bid
 
     def shown(self, buy: bool) -> int:
         """Return what the flow still offers to a buyer (or bids to a seller), in size increments."""

@@ -10,6 +10,15 @@ from ibwire.sim.exact import EXACT, ZERO
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.orders import PRICE_CONDITION, SIDES, OrderRequest
 from ibwire.sim.refusals import (
+    ADAPTIVE,
+    ADAPTIVE_PRIORITY,
+    ADAPTIVE_TYPES,
+    ALGO_FIXED,
+    ALGO_NOT_HERE,
+    ALGO_PARAMETER,
+    ALGO_UNKNOWN,
+    ALGO_VALUE,
+    COMBO_TYPES,
     IMMEDIATE,
     INVALID,
     LIMIT_TYPES,
@@ -17,9 +26,11 @@ from ibwire.sim.refusals import (
     MATCHED_TIFS,
     MATCHED_TYPES,
     MKT,
+    PATIENCE,
     STOP_TYPES,
     TRAIL_LIMIT,
     TRAIL_TYPES,
+    TYPE_UNSUPPORTED,
     order_refusal,
 )
 
@@ -84,6 +95,8 @@ def is_absurd(size: Decimal) -> bool:
 def refuse_order(request: OrderRequest, accounts: Container[str], *, must_name_account: bool = False) -> Refusal | None:
     """Return why an order as such cannot be taken, or None when it can."""
     instrument = request.instrument
+    if request.problem:
+        return Refusal(INVALID_REQUEST, f"Invalid request: {request.problem}")
     if instrument is None:
         return Refusal(NO_CONTRACT, "No security definition fits this contract")
     if not instrument.tradable:
@@ -101,6 +114,7 @@ def refuse_order(request: OrderRequest, accounts: Container[str], *, must_name_a
     return (
         refuse_size(request, instrument)
         or refuse_type(request)
+        or refuse_algo(request)
         or refuse_prices(request, instrument)
         or refuse_times(request)
         or refuse_conditions(request)
@@ -164,10 +178,13 @@ def refuse_fraction(request: OrderRequest, instrument: Instrument) -> Refusal | 
 
 def refuse_type(request: OrderRequest) -> Refusal | None:
     """Return why an order type or time in force cannot be taken."""
-    if request.orderType not in MATCHED_TYPES:
+    combo = request.instrument is not None and request.instrument.parts
+    if request.orderType not in MATCHED_TYPES or (combo and request.orderType not in COMBO_TYPES):
         row = order_refusal("orderType", request.orderType)
         if row is not None:
             return Refusal(*row)
+        if combo and request.orderType in MATCHED_TYPES:
+            return Refusal(TYPE_UNSUPPORTED, f"Order type {request.orderType} does not go with a combination")
         return Refusal(INVALID_REQUEST, f"Invalid request: '{request.orderType}' is not an order type")
     if request.tif not in MATCHED_TIFS:
         row = order_refusal("tif", request.tif)
@@ -185,7 +202,7 @@ def _off_step(price: Decimal | None, instrument: Instrument) -> bool:
     if price is None or is_absurd(price):
         return True
     steps = instrument.steps(price)
-    return steps is None or steps <= 0
+    return steps is None or (steps <= 0 and not instrument.parts)  # a net price may be anything
 
 
 def refuse_prices(request: OrderRequest, instrument: Instrument) -> Refusal | None:
@@ -223,6 +240,24 @@ def _refuse_trail(request: OrderRequest, instrument: Instrument, step: Refusal) 
     assert offset is not None
     off = is_absurd(offset) or instrument.steps(offset) is None
     return step if off else None
+
+
+def refuse_algo(request: OrderRequest) -> Refusal | None:
+    """Return why an algorithm, or how it is set, cannot be taken."""
+    strategy = request.algoStrategy
+    if not strategy:
+        return Refusal(ALGO_UNKNOWN, "Algorithm parameters without an algorithm") if request.algoParams else None
+    if strategy != ADAPTIVE:
+        row = order_refusal("algorithm", strategy)
+        return Refusal(*row) if row is not None else Refusal(ALGO_UNKNOWN, f"There is no algorithm '{strategy}'")
+    if request.orderType not in ADAPTIVE_TYPES or (request.instrument is not None and request.instrument.parts):
+        return Refusal(ALGO_NOT_HERE, f"The algorithm {strategy} does not go with this order")
+    for tag, value in request.algoParams:
+        if tag != ADAPTIVE_PRIORITY:
+            return Refusal(ALGO_PARAMETER, f"The algorithm {strategy} has no parameter '{tag}'")
+        if value not in PATIENCE:
+            return Refusal(ALGO_VALUE, f"The parameter {tag} cannot be '{value}'")
+    return None
 
 
 def refuse_times(request: OrderRequest) -> Refusal | None:
@@ -269,6 +304,8 @@ def refuse_modify(old: OrderRequest, new: OrderRequest, filled: Decimal) -> Refu
         return Refusal(FRACTION_NOT_MODIFIED, "An order for fractions of a share cannot be modified")
     if old.orderType != new.orderType and new.orderType != MKT:
         return Refusal(TYPE_CHANGE, f"An order of type {old.orderType} cannot become {new.orderType}")
+    if (old.algoStrategy, old.algoParams) != (new.algoStrategy, new.algoParams):
+        return Refusal(ALGO_FIXED, "The algorithm of a working order cannot be changed")
     if new.ocaGroup and new.ocaGroup != old.ocaGroup:
         return Refusal(OCA_GROUP_FIXED, "The one-cancels-all group of a working order cannot be changed")
     if new.ocaGroup and new.ocaType != old.ocaType:

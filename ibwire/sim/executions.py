@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,6 +12,8 @@ from ibwire.sim.exact import EXACT, ZERO, ratio
 from ibwire.sim.orders import SIDES, Commission, Fill, OrderEvent
 from ibwire.sim.rng import stable_hash
 from ibwire.sim.working import Latency, WorkingOrder
+
+_OTHER = {"BOT": "SLD", "SLD": "BOT"}
 
 
 class Executions:
@@ -63,7 +65,33 @@ class Executions:
             time_ns=now_ns,
         )
         self._fills[fill.execId] = (fill, order)
+        if order.instrument.parts:  # its legs are what the account gets
+            return fill, Charge(ZERO, order.instrument.currency, None)
         return fill, self._accounts[order.account].apply(fill)
+
+    def book_legs(self, order: WorkingOrder, of: Fill, prices: Sequence[Decimal]) -> list[tuple[Fill, Charge]]:
+        """Book what a combination's execution means for each leg."""
+        booked = []
+        for place, (part, price) in enumerate(zip(order.instrument.parts, prices, strict=True)):
+            order.executions += 1
+            qty = EXACT.multiply(of.qty, Decimal(part.ratio))
+            value = EXACT.add(order.leg_values.get(place, ZERO), EXACT.multiply(qty, price))
+            order.leg_values[place] = value
+            total = EXACT.multiply(order.size(order.filled_units), Decimal(part.ratio))
+            fill = replace(
+                of,
+                execId=f"{self._prefix}.{order.number:08x}.{order.executions:02d}.01",
+                side=of.side if part.sign > 0 else _OTHER[of.side],
+                qty=qty,
+                price=price,
+                cumQty=total,
+                avgPrice=ratio(value, total),
+                exchange=part.exchange or of.exchange,
+                leg=part.instrument,
+            )
+            self._fills[fill.execId] = (fill, order)
+            booked.append((fill, self._accounts[order.account].apply(fill)))
+        return booked
 
     def report(
         self, fill: Fill, charge: Charge, order: WorkingOrder, before: Callable[[], None] | None = None
@@ -92,6 +120,8 @@ class Executions:
             If the new size or price does not fit the instrument.
         """
         old, order = self._fills[execId]
+        if order.instrument.parts:
+            raise ValueError("executions of a combination are not corrected")
         new_qty = old.qty if qty is None else qty
         new_price = old.price if price is None else price
         steps, was = order.instrument.steps(new_price), order.instrument.steps(old.price)

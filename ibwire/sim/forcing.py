@@ -31,7 +31,9 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ibwire.sim.book import Leg
 from ibwire.sim.checks import Refusal
+from ibwire.sim.combos import prices_at
 from ibwire.sim.orders import INACTIVE, LIQUIDITY_REMOVED, PRE_SUBMITTED, Fill, OrderRequest, StatusChange
 from ibwire.sim.working import WorkingOrder
 
@@ -128,12 +130,15 @@ class Force:
         units = order.open_units if size is None else order.units(size)
         book = engine.book(order.instrument)
         steps = book.touch(order) if price is None else order.instrument.steps(price)
-        if not order.number or not 0 < units <= order.open_units or steps is None or steps <= 0:
+        parts = order.instrument.parts
+        if not order.number or not 0 < units <= order.open_units or steps is None or (steps <= 0 and not parts):
             raise ValueError(f"order {orderId} cannot fill {size} at {price}: {order.size(order.open_units)} is open")
-        fill, charge = engine.fills.book(order, units, steps, LIQUIDITY_REMOVED)
+        net = order.instrument.price(steps)
+        prices = prices_at(engine.market, order.instrument, order.is_buy, net) if parts else []
+        fills = engine.book_fill(Leg(order, units, steps, LIQUIDITY_REMOVED, prices))
         if not order.done:
             book.resize(order)
-        engine.tell_fill(order, fill, charge)
+        engine.tell_fill(order, fills)
         engine.after_fill(order)
 
     def reject(self, clientId: int, orderId: int, code: int, text: str, status: str = INACTIVE) -> None:

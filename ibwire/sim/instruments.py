@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from ibwire.sim import hours, reference
 from ibwire.sim.exact import EXACT, ZERO, trimmed
@@ -36,6 +37,15 @@ class ContractQuery:
     currency: str = ""
     localSymbol: str = ""
     tradingClass: str = ""
+
+
+class ComboPart(NamedTuple):
+    """A leg of a combination: `ratio` of it are bought (sign 1) or sold (-1) with each combination that is bought."""
+
+    instrument: Instrument
+    ratio: int
+    sign: int
+    exchange: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,7 @@ class Instrument:
     spread_steps: int = 2
     tradable: bool = True
     underlying: Instrument | None = None  # of an option or a CFD: prices follow from its
+    parts: tuple[ComboPart, ...] = ()  # of a combination
 
     @property
     def expiry(self) -> date | None:

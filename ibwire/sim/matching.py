@@ -12,6 +12,8 @@ STP, TRAIL     PreSubmitted with whyHeld `trigger` until the trigger price is re
 STP LMT        the same, then as LMT; TRAIL LIMIT: at the stop plus or minus its offset
 IOC            fills at once up to the size shown; the rest PendingCancel, Cancelled, without a message
 FOK            fills at once and whole within the size shown, else Inactive
+Adaptive       an MKT or LMT order in more pieces, each later, the more patient it is
+combination    (BAG) MKT and LMT against the quotes of its legs; see `combos`
 transmit off   silence until the same id, or a child with this parent, is placed with transmit on
 child          PreSubmitted with whyHeld `child` until its parent fills
 closed market  message 399 and PreSubmitted until the market opens; a DAY order expires at the close
@@ -276,8 +278,7 @@ class MatchingEngine(Workbench):
     def _expected_price(self, request: OrderRequest, instrument: Instrument) -> Decimal:
         if request.orderType in LIMIT_TYPES and request.lmtPrice is not None:
             return request.lmtPrice
-        process = self.market.process(instrument)
-        return instrument.price(process.ask if request.action == BUY else process.bid)
+        return instrument.price(self.book(instrument).offered(request.action == BUY))
 
     def _accept(self, order: WorkingOrder) -> None:
         if order.done:

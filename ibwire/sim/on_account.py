@@ -104,7 +104,7 @@ class PositionFeed:
     def after_fill(self, fill: Fill) -> None:
         """Send the changed position, also when it is flat now."""
         account = self._accounts.get(fill.order.account)
-        item = None if account is None else account.pnl(fill.order.instrument.conId)
+        item = None if account is None else account.pnl(fill.instrument.conId)
         if item is not None:
             self._send(item)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from ibwire.sim import replies
 from ibwire.sim.checks import is_absurd
 from ibwire.sim.client import NS_PER_MS, ClientSession, Handlers
 from ibwire.sim.clock import utc_date
+from ibwire.sim.combos import BAG, combination
 from ibwire.sim.opening import parse_time
 from ibwire.sim.orders import (
     CANCELLED,
@@ -124,9 +126,14 @@ def place_order(session: ClientSession, message: outgoing.PlaceOrder) -> None:
     if size is not None and is_absurd(size):
         session.error(message.orderId, 321, "Invalid request: the order size is absurd")
         return
-    instrument = gateway.resolve(message.contract)
+    problem = ""
+    if message.contract.secType == BAG:
+        instrument, problem = combination(message.contract, gateway.resolve)
+    else:
+        instrument = gateway.resolve(message.contract)
     now_ns = gateway.clock.now_ns
-    gateway.engine.place(replies.order_request(message, session.owner(), instrument, gateway.resolve, now_ns))
+    request = replies.order_request(message, session.owner(), instrument, gateway.resolve, now_ns)
+    gateway.engine.place(replace(request, problem=problem) if problem else request)
 
 
 def cancel_order(session: ClientSession, message: outgoing.CancelOrder) -> None:
@@ -191,7 +198,7 @@ def req_executions(session: ClientSession, message: outgoing.ReqExecutions) -> N
 def passes(wanted: structs.ExecutionFilter, fill: Fill, now_ns: int) -> bool:
     """True when an execution is one of those asked for; what is empty or 0 asks for nothing."""
     order = fill.order
-    item = order.instrument
+    item = fill.instrument
     since_ns = parse_time(wanted.time, now_ns) if wanted.time else None
     return (
         wanted.clientId in (0, order.clientId)

@@ -92,6 +92,9 @@ class OrderRequest:
     conditionsIgnoreRth: bool = False
     conditionsCancelOrder: bool = False
     extras: tuple[str, ...] = ()
+    algoStrategy: str = ""
+    algoParams: tuple[tuple[str, str], ...] = ()
+    problem: str = ""  # with the contract, where that is more than that none fits
 
 
 @dataclass(slots=True)
@@ -181,7 +184,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. `qty` > 0 (0 when it was busted); `cumQty` and `avgPrice` include it.
+    """One execution. `qty` > 0 (0 when it was busted); `cumQty` and `avgPrice` include it. `leg`: of a combination.
 
     A correction has the execId of the fill it replaces but for the digits after the last dot, and `replaces` names that
     fill.
@@ -198,6 +201,12 @@ class Fill:
     exchange: str
     time_ns: int
     replaces: str = ""
+    leg: Instrument | None = None
+
+    @property
+    def instrument(self) -> Instrument:
+        """What was traded: the order's instrument or, of a combination, a leg."""
+        return self.leg or self.order.instrument
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,16 @@ MATCHED_CONDITIONS = {1: "price", 3: "time"}
 TYPE_UNSUPPORTED = 387
 TIF_UNSUPPORTED = 111
 NOT_AN_ADVISOR = 344
-ALGO_UNKNOWN = 442
+ALGO_UNKNOWN = 439
+ALGO_FIXED = 440
+ALGO_VALUE = 441
+ALGO_NOT_HERE = 442
+ALGO_PARAMETER = 443
+
+ADAPTIVE, ADAPTIVE_PRIORITY = "Adaptive", "adaptivePriority"
+ADAPTIVE_TYPES = frozenset({MKT, LMT})
+PATIENCE = {"Urgent": 1, "Normal": 2, "Patient": 4}  # so many times the pieces, each after so many times the delay
+COMBO_TYPES = (MKT, LMT)
 
 
 class OrderRefusal(NamedTuple):
@@ -101,7 +110,9 @@ ORDER_REFUSALS: tuple[OrderRefusal, ...] = (
         "OPG", "DTC", "AUC", "GTX", "GAT", "OVERNIGHT", "OVERNIGHT + DAY", "MINUTES",
     )),
     *_rows("condition", INVALID, "order condition", ("4 margin", "5 execution", "6 volume", "7 percent change")),
-    *_rows("attribute", ALGO_UNKNOWN, "algorithm", ("algoStrategy",)),
+    *_rows("algorithm", ALGO_NOT_HERE, "algorithm", (
+        "AD", "ArrivalPx", "BalanceImpactRisk", "ClosePx", "DarkIce", "MinImpact", "PctVol", "Twap", "Vwap",
+    )),
     *_rows("attribute", NOT_AN_ADVISOR, "advisor attribute", ("faGroup", "faMethod", "faPercentage")),
     *_rows("attribute", INVALID, "order attribute", (
         "activeStartTime", "activeStopTime", "adjustedOrderType", "allOrNone", "autoCancelDate", "autoCancelParent",

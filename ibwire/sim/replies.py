@@ -12,6 +12,7 @@ from dataclasses import fields
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from operator import attrgetter
+from typing import Any
 
 from ibwire.sim.account import BASE_CURRENCY, MAINTENANCE_SHARE, PortfolioItem, SimAccount
 from ibwire.sim.clock import utc_text, zoned_text
@@ -173,6 +174,8 @@ def order_request(
         conditionsIgnoreRth=order.conditionsIgnoreRth,
         conditionsCancelOrder=order.conditionsCancelOrder,
         extras=tuple(name for name in ATTRIBUTES if not _is_unset(name, getattr(order, name))),
+        algoStrategy=order.algoStrategy,
+        algoParams=tuple((param.tag, param.value) for param in order.algoParams),
     )
 
 
@@ -184,7 +187,9 @@ def _time(text: str, now_ns: int) -> int:
     return -1 if moment is None else moment
 
 
-def _is_unset(name: str, value: object) -> bool:
+def _is_unset(name: str, value: Any) -> bool:
+    if name == "orderComboLegs":  # one for each leg, also where no leg has a price
+        return all(leg.price is None for leg in value)
     return not value or value == getattr(_DEFAULT_ORDER, name)
 
 
@@ -207,6 +212,20 @@ def _condition(condition: structs.OrderCondition, find: Find, now_ns: int) -> Co
             problem="no contract fits it" if item is None else "",
         )
     return Condition(kind, more, condition.isConjunctionConnection)
+
+
+def order_contract(snapshot: OrderSnapshot) -> structs.Contract:
+    """The contract of an order; a combination has the client's legs, and no contract id."""
+    return _with_legs(contract_of(snapshot.instrument), snapshot.request)
+
+
+def _with_legs(contract: structs.Contract, request: OrderRequest) -> structs.Contract:
+    if contract.secType == "BAG" and isinstance(request.tag, outgoing.PlaceOrder):
+        contract.conId = 0
+        contract.comboLegs = [copy(leg) for leg in request.tag.contract.comboLegs]
+        signed = ((leg.conId, -leg.ratio if leg.action == "SELL" else leg.ratio) for leg in contract.comboLegs)
+        contract.comboLegsDescrip = ",".join(f"{conId}|{ratio}" for conId, ratio in signed)
+    return contract
 
 
 def _placed(request: OrderRequest) -> structs.Order:
@@ -249,7 +268,7 @@ def order_state(snapshot: OrderSnapshot) -> structs.OrderState:
 
 def open_order(snapshot: OrderSnapshot) -> incoming.OpenOrder:
     """openOrder; it has the commission once a report went out."""
-    contract = contract_of(snapshot.instrument)
+    contract = order_contract(snapshot)
     return incoming.OpenOrder(snapshot.orderId, contract, order_of(snapshot), order_state(snapshot))
 
 
@@ -283,7 +302,7 @@ def completed_order(snapshot: OrderSnapshot, server_version: int) -> incoming.Co
         word = "Rejected by System"
     state = order_state(snapshot)
     state.completedTime, state.completedStatus = time_text(snapshot.changed_ns, server_version), word
-    return incoming.CompletedOrder(contract_of(snapshot.instrument), order, state)
+    return incoming.CompletedOrder(order_contract(snapshot), order, state)
 
 
 def what_if(event: WhatIf, account: SimAccount) -> incoming.OpenOrder:
@@ -315,7 +334,8 @@ def what_if(event: WhatIf, account: SimAccount) -> incoming.OpenOrder:
         marginCurrency=BASE_CURRENCY,
         warningText=event.warning,
     )
-    return incoming.OpenOrder(event.request.orderId, contract_of(event.instrument), order, state)
+    contract = _with_legs(contract_of(event.instrument), event.request)
+    return incoming.OpenOrder(event.request.orderId, contract, order, state)
 
 
 # ---------------------------------------------------------------------------------------------- fills, positions
@@ -326,7 +346,7 @@ def exec_details(fill: Fill, server_version: int, reqId: int = NO_REQUEST) -> in
     order = fill.order
     return incoming.ExecDetails(
         reqId,
-        contract_of(order.instrument),
+        contract_of(fill.instrument) if fill.leg is not None else order_contract(order),
         structs.Execution(
             execId=fill.execId,
             time=time_text(fill.time_ns, server_version),
@@ -341,8 +361,8 @@ def exec_details(fill: Fill, server_version: int, reqId: int = NO_REQUEST) -> in
             cumQty=fill.cumQty,
             avgPrice=float(fill.avgPrice),
             orderRef=order.request.orderRef,
-            evRule=order.instrument.evRule,
-            evMultiplier=float(order.instrument.evMultiplier),
+            evRule=fill.instrument.evRule,
+            evMultiplier=float(fill.instrument.evMultiplier),
             lastLiquidity=fill.lastLiquidity,
         ),
     )

@@ -13,6 +13,7 @@ from ibwire.sim.account import Charge, SimAccount
 from ibwire.sim.book import Book, Leg
 from ibwire.sim.checks import Refusal
 from ibwire.sim.clock import VirtualClock
+from ibwire.sim.combos import ComboBook
 from ibwire.sim.executions import Executions
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.market import Market, TickChange
@@ -76,7 +77,8 @@ class Workbench:
         """Return the book of an instrument (one per contract id, whatever the exchange routed to)."""
         found = self._books.get(instrument.conId)
         if found is None:
-            found = self._books[instrument.conId] = Book(instrument, self.market, self._on_trade, self._on_moved)
+            kind = ComboBook if instrument.parts else Book
+            found = self._books[instrument.conId] = kind(instrument, self.market, self._on_trade, self._on_moved)
         return found
 
     def reject(self, request: OrderRequest, refusal: Refusal, *, live: bool) -> None:
@@ -270,12 +272,15 @@ class Workbench:
         book = self.book(order.instrument)
         if not order.ready_units:
             return
-        book.enter(order, order.split(self.manners.max_pieces) if book.marketable(order) else [])
+        most = self.manners.max_pieces * order.patience
+        book.enter(order, order.split(most) if book.marketable(order) else [])
         self._go_on(order, generation)
 
     def _go_on(self, order: WorkingOrder, generation: int) -> None:
         if order.pieces and not order.done:
-            self.schedule(order, self.latency.piece_ns, lambda: self._next_piece(order, generation))
+            least, most = self.latency.piece_ns
+            span = (least * order.patience, most * order.patience)
+            self.schedule(order, span, lambda: self._next_piece(order, generation))
 
     def _next_piece(self, order: WorkingOrder, generation: int) -> None:
         if order.done or order.frozen or generation != order.generation:
@@ -304,14 +309,22 @@ class Workbench:
     # -- fills -------------------------------------------------------------------------------------------------------
 
     def _on_trade(self, legs: tuple[Leg, ...]) -> None:
-        booked = [(leg.order, *self.fills.book(leg.order, leg.units, leg.steps, leg.liquidity)) for leg in legs]
-        for order, fill, charge in booked:
-            self.tell_fill(order, fill, charge)
-        for order, _, _ in booked:
-            self.after_fill(order)
+        booked = [self.book_fill(leg) for leg in legs]
+        for leg, fills in zip(legs, booked, strict=True):
+            self.tell_fill(leg.order, fills)
+        for leg in legs:
+            self.after_fill(leg.order)
 
-    def tell_fill(self, order: WorkingOrder, fill: Fill, charge: Charge) -> None:
-        """Send an execution, what it makes of the order's status, and its commission report."""
+    def book_fill(self, leg: Leg) -> list[tuple[Fill, Charge]]:
+        """Book one order's part of a trade: its execution and, of a combination, then those of the legs."""
+        order = leg.order
+        fill, charge = self.fills.book(order, leg.units, leg.steps, leg.liquidity)
+        if not order.instrument.parts:
+            return [(fill, charge)]
+        return [(fill, charge), *self.fills.book_legs(order, fill, leg.prices)]
+
+    def tell_fill(self, order: WorkingOrder, fills: list[tuple[Fill, Charge]]) -> None:
+        """Send executions, what they make of the order's status, and their commission reports."""
         status = order.status
         if not order.open_units:
             status = FILLED
@@ -320,11 +333,14 @@ class Workbench:
             status = SUBMITTED
         if order.status_first:
             self.set_status(order, status)
-        self.emit(fill)
+        for fill, _ in fills:
+            self.emit(fill)
         if not order.status_first:
             self.set_status(order, status)
         again = self.manners.repeat_with_commission and status == FILLED
-        self.fills.report(fill, charge, order, partial(self.set_status, order, FILLED) if again else None)
+        for fill, charge in fills:
+            if fill.leg is not None or len(fills) == 1:  # a combination's own execution costs nothing
+                self.fills.report(fill, charge, order, partial(self.set_status, order, FILLED) if again else None)
 
     def after_fill(self, order: WorkingOrder) -> None:
         """Do to other orders what a fill of this one means for them."""

@@ -10,7 +10,7 @@ from ibwire.sim.clock import Scheduled
 from ibwire.sim.exact import EXACT, ZERO, ratio, trimmed
 from ibwire.sim.instruments import Instrument
 from ibwire.sim.orders import CHILD, TRIGGER, OrderRequest, OrderSnapshot
-from ibwire.sim.refusals import LIMIT_TYPES, STOP_TYPES, TRAIL_LIMIT
+from ibwire.sim.refusals import ADAPTIVE_PRIORITY, LIMIT_TYPES, PATIENCE, STOP_TYPES, TRAIL_LIMIT
 from ibwire.sim.rng import Rng
 
 _MS = 1_000_000
@@ -96,6 +96,7 @@ class WorkingOrder:
         "hold_text",
         "instrument",
         "last_steps",
+        "leg_values",
         "limit",
         "manual",
         "mktCapPrice",
@@ -154,6 +155,7 @@ class WorkingOrder:
         self.filled_units = 0
         self.traded_steps = 0  # sum of steps x units
         self.last_steps = 0
+        self.leg_values: dict[int, Decimal] = {}  # of a combination: what each leg has traded for
         self.limit: int | None = None  # steps; of the order as it works now, None at the market
         self.stop: int | None = None  # steps
         self.trail_offset: int | None = None  # a trailing limit's distance from the stop, steps
@@ -195,6 +197,12 @@ class WorkingOrder:
     def done(self) -> bool:
         """True when nothing more can happen to it."""
         return self.ended
+
+    @property
+    def patience(self) -> int:
+        """How much slower than an order as such its algorithm works it."""
+        request = self.request
+        return PATIENCE[dict(request.algoParams).get(ADAPTIVE_PRIORITY, "Normal")] if request.algoStrategy else 1
 
     @property
     def is_buy(self) -> bool:
