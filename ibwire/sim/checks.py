@@ -126,8 +126,9 @@ def refuse_permission(request: OrderRequest, without: Container[str]) -> Refusal
     """Return why the login may not trade an instrument: its symbol, security type or everything is in `without`."""
     instrument = request.instrument
     assert instrument is not None  # refuse_order saw to it
-    if any(name in without for name in ("*", instrument.symbol, instrument.localSymbol, instrument.secType)):
-        return Refusal(NO_PERMISSION, f"No trading permission for {instrument.localSymbol} ({instrument.secType})")
+    for item in (instrument, *(part.instrument for part in instrument.parts)):
+        if any(name in without for name in ("*", item.symbol, item.localSymbol, item.secType)):
+            return Refusal(NO_PERMISSION, f"No trading permission for {item.localSymbol} ({item.secType})")
     return None
 
 

@@ -87,3 +87,11 @@ def test_clients_do_not_meet_and_executions_are_not_corrected() -> None:
         desk.gateway.force.bust(done[1].execution.execId)
     again: list[Any] = of(i.ExecDetails, desk.ask(o.ReqExecutions(9)))
     assert [m.execution.execId for m in again] == [m.execution.execId for m in done]
+
+
+def test_who_may_not_trade_a_leg_may_not_trade_the_combination() -> None:
+    desk = Desk()
+    desk.gateway.engine.without_trading = frozenset({"MSFT"})
+    desk.ask(o.PlaceOrder(1, two(desk.gateway), limit(-900.0)), o.PlaceOrder(2, stock(), limit(100.0)))
+    flow = desk.run(1)
+    assert errors(flow) == [(1, 460)]
