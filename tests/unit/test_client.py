@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from decimal import Decimal
@@ -23,6 +22,7 @@ from ibwire import (
 )
 from ibwire.client import Client
 from ibwire.config import Settings
+from ibwire.io import life
 from ibwire.sim.gateway import Gateway
 from ibwire.sim.server import Server, serve
 from ibwire.spec.orderstates import State
@@ -128,16 +128,17 @@ def test_silence_ends_with_a_time_out(proto_ib: Client) -> None:
 def test_an_order_is_followed_to_its_fill(ib: Client) -> None:
     aapl = ib.qualify(stock("AAPL"))
     order = ib.orders.place(aapl, market("BUY", 100))
-    assert order.events[0].order_state is State.SENT
+    journaled, sent = order.events[:2]
+    assert (journaled.order_state, sent.order_state) == (State.JOURNALED, State.SENT)
     assert order.wait("acknowledged", timeout=10) is order
     order.wait("live", timeout=10)
     order.wait("done", timeout=30)
     assert order.state is State.FILLED
     assert (order.filled, order.remaining) == (Decimal(100), Decimal(0))
     titles = [event.state for event in order.events]
-    assert titles[0] == "sent"
+    assert titles[:2] == ["journaled", "sent"]
     assert titles.index("PreSubmitted") < titles.index("execution") < titles.index("Filled")
-    assert ("protobuf" in order.events[0].detail) == (ib.dialect == "proto")
+    assert ("protobuf" in sent.detail) == (ib.dialect == "proto")
     assert sum(fill.shares for fill in order.executions) == 100
     assert ib.positions()[aapl].size == 100
     book = simulator(ib).call(lambda gateway: gateway.trading_account.position(aapl.conId))
@@ -301,7 +302,7 @@ def test_leaving_the_block_closes_everything() -> None:
 
 def test_a_forked_child_may_not_use_it(proto_ib: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(os, "getpid", lambda: 1)
+        patch.setattr(life, "_generation", life.generation() + 1)  # as after a fork
         with pytest.raises(ForkedClient):
             proto_ib.qualify(stock("AAPL"))
         proto_ib.close()  # in a child: touches nothing
