@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -122,7 +123,8 @@ def test_each_batch_is_an_array_of_its_own(impl: Impl) -> None:
     cursor = ring.cursor()
     ring.append(record(1))
     first = cursor.poll()
-    first.dtype = np.dtype("V64")  # what a program does with its array is not seen by the next poll
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of numpy, since 2.5
+        first.dtype = np.dtype("V64")  # what a program does with its array is not seen by the next poll
     for seq in range(2, 2003):  # more than a cursor's buffer held so far
         ring.append(record(seq))
     assert cursor.poll(2001)["seq"].tolist() == list(range(2, 2003))
