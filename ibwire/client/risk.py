@@ -189,6 +189,9 @@ class Risk:
     def kill(self, reason: str = "", scope: str = "mine", by: str = "code", timeout: float = 10.0) -> KillReport:
         """Shut the gate and cancel; returns when every cancel is sent and confirmed, or `timeout` has passed.
 
+        For signals there is :meth:`kill_on_signal`: a handler that calls this may have stopped its own thread in the
+        middle of anything.
+
         Parameters
         ----------
         reason, by : str
@@ -206,6 +209,10 @@ class Risk:
             was done, see ``reports``.
         """
         timeout, kill = seconds(timeout), self.switch.made(reason, by, scope)
+        if self._core.lock._is_owned():  # in the middle of a send of this very thread: it must come to its end first
+            self.switch.trip_later(kill.reason, kill.by, kill.scope)
+            why = "asked for in the middle of a send, as a signal handler may be: the cancels follow behind it"
+            return KillReport(kill, failed=[(0, why)], _hit=self.left())
         self._waited_for.add(id(kill))
         problem = self.switch.engage(kill)
         report = next(one for one in reversed(self.reports) if one.kill is kill)

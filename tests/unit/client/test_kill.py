@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from ibwire.errors import RiskRejected
 from ibwire.io import clock
 from ibwire.io.journal_rebuild import replay
 from ibwire.io.killswitch import Kill, remove_kill, state_root, write_kill
+from ibwire.io.writer import Writer
 from ibwire.testing import SimGateway, sim_gateway
 from ibwire.trade.orders import OrderTable
 from ibwire.trade.risk import ALLOW, Cancel, Verdict
@@ -273,3 +275,29 @@ def test_a_governor_is_not_told_of_an_earlier_life(gateway: SimGateway, tmp_path
     again.orders.place(aapl, market("BUY", 1)).wait("done", 10)
     gateway.wait_for(lambda: Event.FILL in [event for event, _ in seen])
     assert not {filled.order_id, live.order_id} & {order_id for _, order_id in seen}
+
+
+def test_a_signal_handler_that_kills_in_the_middle_of_a_send(
+    gateway: SimGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = gateway.connect()
+    (order,) = resting(client)
+    reports: list[KillReport] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: reports.append(client.risk.kill("by a handler")))
+    aapl, put, done = client.qualify(stock("AAPL")), Writer._put, threading.Event()
+
+    def interrupted(writer: Writer, view: Any) -> int:
+        if not done.is_set():
+            done.set()
+            os.kill(os.getpid(), signal.SIGUSR1)  # the handler runs before this returns
+        return put(writer, view)
+
+    monkeypatch.setattr(Writer, "_put", interrupted)
+    try:
+        second = client.orders.place(aapl, limit("BUY", 1, 1.0))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert "signal handler" in reports[0].failed[0][1]
+    assert client.risk.switch.kill is not None
+    for one in (order, second):
+        assert one.wait("done", 10).state.name == "CANCELLED"
