@@ -284,15 +284,15 @@ def test_a_signal_handler_that_kills_in_the_middle_of_a_send(
     (order,) = resting(client)
     reports: list[KillReport] = []
     before = signal.signal(signal.SIGUSR1, lambda *_: reports.append(client.risk.kill("by a handler")))
-    aapl, put, done = client.qualify(stock("AAPL")), Writer._put, threading.Event()
+    aapl, send, done = client.qualify(stock("AAPL")), Writer._send, threading.Event()
 
-    def interrupted(writer: Writer, view: Any) -> int:
+    def interrupted(writer: Writer, data: Any) -> None:
         if threading.current_thread() is threading.main_thread() and not done.is_set():
             done.set()
             os.kill(os.getpid(), signal.SIGUSR1)  # the handler runs before this returns
-        return put(writer, view)
+        send(writer, data)
 
-    monkeypatch.setattr(Writer, "_put", interrupted)
+    monkeypatch.setattr(Writer, "_send", interrupted)
     try:
         second = client.orders.place(aapl, limit("BUY", 1, 1.0))
     finally:
