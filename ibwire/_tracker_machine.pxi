@@ -817,9 +817,11 @@ cdef class Machine(Book):
             return
         if order.last_act == CANCELS:
             extra = OF_CANCEL
-        elif order.pending.count:
-            order.pending.count -= 1
-            extra = MORE if order.pending.count else 0
+        elif order.last_act == MODIFIED or order.pending.count:
+            # Whatever became of the modify meanwhile: the order itself was sent before.
+            if order.pending.count:
+                order.pending.count -= 1
+            extra = 0 if order.flags & MODIFY_OPEN and not order.pending.count else MORE
         self.move(order, ON_SEND_FAILED, now_ns, extra)
 
     cdef void begin_snapshot(self, bint everyone) noexcept nogil:

@@ -495,7 +495,7 @@ PLACE_UNTRANSMITTED  any     -                          -            PLACE_UNTRA
 CANCEL_REQUEST       any     -                          -            CANCEL_REQUEST      CANCEL_ASKED     -
 SEND_FAILED          any     OF_CANCEL                  -            SEND_FAILED         -                CANCEL_ASKED
 SEND_FAILED          any     MORE                       -            WARNING             -                -
-SEND_FAILED          any     MODIFY_OPEN                -            SEND_FAILED         -                MODIFY_OPEN
+SEND_FAILED          any     MODIFY_OPEN                -            MODIFY_REFUSED      -                MODIFY_OPEN
 SEND_FAILED          any     RESENT                     -            LINK_LOST           -                -
 SEND_FAILED          any     -                          -            SEND_FAILED         -                -
 SEND_BROKEN          any     -                          -            UNDECODABLE         -                -

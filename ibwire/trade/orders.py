@@ -258,9 +258,10 @@ class OrderTable:
         extra = 0
         if view.last_act == "cancel":
             extra = int(Flag.OF_CANCEL)
-        elif view.pending_modifies:
-            view.pending_modifies.pop()
-            extra = Flag.MORE if view.pending_modifies else 0
+        elif view.last_act == "modify" or view.pending_modifies:
+            # Whatever became of the modify meanwhile: the order itself was sent before.
+            del view.pending_modifies[-1:]
+            extra = 0 if view.has(Flag.MODIFY_OPEN) and not view.pending_modifies else Flag.MORE
         step(view, Event.SEND_FAILED, now_ns, "send failed", "", reason, "local", extra)
         return view
 

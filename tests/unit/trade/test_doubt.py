@@ -129,3 +129,12 @@ def test_a_transmission_that_could_not_be_sent_leaves_the_order_at_tws(make: Imp
     steps = place(transmit=False), place(), Step("send_failed", 7, 0)
     assert states(make, *steps)[-1] is State.UNCERTAIN, "it was sent once"
     assert states(make, place(), Step("send_failed", 7, 0))[-1] is State.CREATED
+
+
+def test_a_modify_that_could_not_be_sent_does_not_unsend_its_order(make: Implementation) -> None:
+    """The placement was not answered yet: calling it not sent would invite a second one."""
+    assert states(make, place(), place(150), Step("send_failed", 7, 0))[-1] is State.SENT
+    refused = place(), place(150), error(110), Step("send_failed", 7, 0)
+    assert states(make, *refused)[-1] is not State.CREATED
+    cancelled = place(), cancel(), place(150), Step("send_failed", 7, 0)
+    assert states(make, *cancelled)[-1] is State.CANCEL_REQUESTED
