@@ -471,9 +471,18 @@ cdef class Machine(Book):
         ibw_exact_of(entry.filled, entry.filled_digits, &filled)
         if filled != NONE and filled > order.reported_filled:
             order.reported_filled = filled
+        self.believe_sum(order, filled, entry.recv_ns)
         self.apply_status(order, <uint8_t>status if status >= 0 else OTHER_STATUS, entry.recv_ns, SETTLED)
         self.settle(order, entry.recv_ns)
         return order
+
+    cdef void believe_sum(self, Order *order, exact told, int64_t now_ns) noexcept nogil:
+        # Its executions add up to what the gateway says, and one of them named more before: a bust was missed.
+        if told == NONE or told == 0 or order.is_corrected:
+            return
+        if told == order.exec_filled and told < order.exec_cum:
+            order.is_corrected = True
+            self.move(order, ON_EXECUTION_REDUCED, now_ns, 0)
 
     cdef Order *on_status(self, const Entry *entry, const uint8_t *payload, int status) noexcept nogil:
         # Its quantities are hints until executions come, and zeros never undo them.
@@ -846,6 +855,7 @@ cdef class Machine(Book):
         cdef uint32_t i
         for i in range(self.count):
             if self.orders[i].alias < 0 and not self.orders[i].is_gone:
+                self.believe_sum(self.orders[i], self.orders[i].reported_filled, now_ns)
                 self.move(self.orders[i], ON_LOOKED_UP, now_ns, 0)
                 self.settle(self.orders[i], now_ns)
                 self.orders[i].row.flags &= ~<uint32_t>UNSURE

@@ -35,6 +35,7 @@ __all__ = [
     "append",
     "apply_status",
     "apply_terms",
+    "believe_sum",
     "doubt",
     "error_event",
     "learn_terms",
@@ -163,6 +164,13 @@ def settle_quantity(view: OrderView, now_ns: int) -> None:
         if event is Event.EXECUTION_FULL and not view.flags & _FILLS_IN_DOUBT and not view.fills_are_unequal:
             move(view, event, now_ns)
             append(view, now_ns, "Filled", f"DONE {view.summary()}", "by executions", "execution")
+
+
+def believe_sum(view: OrderView, told: Decimal | None, now_ns: int) -> None:
+    """Its executions add up to what the gateway says, and one of them named more before: a bust was missed."""
+    if told and not view.corrected and told == view.exec_filled < view.exec_cum:
+        view.corrected = True
+        step(view, Event.EXECUTION_REDUCED, now_ns, "correction", "", "an execution was busted unseen", "execution")
 
 
 # -- terms -----------------------------------------------------------------------------------------------------------

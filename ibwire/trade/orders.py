@@ -20,6 +20,7 @@ from ibwire.trade.machine import (
     append,
     apply_status,
     apply_terms,
+    believe_sum,
     doubt,
     error_event,
     learn_terms,
@@ -295,7 +296,9 @@ class OrderTable:
         view = self._locate(client_of(order), *ids, now_ns, _marks(msg))
         self.graph.learn_order(view, order)
         learn_terms(view, msg.contract, order)
-        view.reported_filled = max(view.reported_filled, known(getattr(order, "filledQuantity", None)) or ZERO)
+        told = known(getattr(order, "filledQuantity", None))
+        view.reported_filled = max(view.reported_filled, told or ZERO)
+        believe_sum(view, told, now_ns)
         detail = _text(msg.orderState, "completedStatus")
         apply_status(view, _text(msg.orderState, "status"), now_ns, detail, extra=int(Flag.SETTLED))
         settle_quantity(view, now_ns)
@@ -487,6 +490,7 @@ class OrderTable:
     def on_looked_up(self, now_ns: int) -> list[OrderView]:
         """Open orders, executions and completed orders were all answered. Returns what is still not known."""
         for view in self.graph:
+            believe_sum(view, view.reported_filled, now_ns)
             move(view, Event.LOOKED_UP, now_ns)
             settle_quantity(view, now_ns)
         return self.uncertain()

@@ -138,3 +138,13 @@ def test_a_modify_that_could_not_be_sent_does_not_unsend_its_order(make: Impleme
     assert states(make, *refused)[-1] is not State.CREATED
     cancelled = place(), cancel(), place(150), Step("send_failed", 7, 0)
     assert states(make, *cancelled)[-1] is State.CANCEL_REQUESTED
+
+
+def test_an_execution_that_was_busted_unseen_is_not_counted_for_what_a_later_one_named(make: Implementation) -> None:
+    """66, 15 and 19 of 100, of which nothing was heard and the first is gone: the lists say 34, the last says 100."""
+    fills = executed("b.01.01", 15, cum=81), executed("c.01.01", 19, cum=100)
+    tracker = make()
+    steps = place(), Step("link_lost"), *fills, completed("Filled", filledQuantity=34)
+    for now, step in enumerate(steps):
+        tracker.apply(step, now)
+    assert (tracker.state(7), tracker.facts(7).filled) == (State.FILLED, 34)
