@@ -5,7 +5,8 @@
 
 A history is a client (order table, ids, reconcile plan, the client's own intake of bytes) and a gateway whose messages
 are delayed, doubled, turned round, made unreadable and lost with the link; placements vanish, modifies and cancels are
-refused or lost, orders are rejected, held, filled late, corrected, busted and forgotten. At its end, when everything
+refused or lost, orders are rejected, held, filled late, corrected, busted and forgotten; and in every second history
+what is in ``tools/history_acts.py``: groups, outages, restarts, bytes that do not leave. At its end, when everything
 has been asked for, the client's book is the gateway's own, or says uncertain; meanwhile it never called an order ended
 that was not, and sent none twice. A seed is a history, on every machine.
 """
@@ -29,10 +30,10 @@ from ibwire.sim.checks import Refusal
 from ibwire.sim.client import ClientSession
 from ibwire.sim.forcing import DROP
 from ibwire.sim.gateway import Gateway
+from ibwire.sim.orders import Fill
 from ibwire.sim.rng import Rng
-from ibwire.sim.working import Manners, WorkingOrder
-from ibwire.spec.orderstates import ENDED, State
-from ibwire.trade.executions import EXACT, ZERO
+from ibwire.sim.working import Manners
+from ibwire.spec.orderstates import State
 from ibwire.trade.identity import Ids
 from ibwire.trade.orders import OrderTable
 from ibwire.trade.reconcile import Ask, Kind, Reconcile
@@ -40,8 +41,9 @@ from ibwire.trade.view import OrderView
 from ibwire.types import incoming, outgoing
 from ibwire.types.structs import Contract, ExecutionFilter, Order, OrderCancel
 from ibwire.wire.codec import Codec, Role
+from tools import history_acts
+from tools.history_truth import CLIENT, Truth, Wrong
 
-CLIENT: Final = 1
 VERSIONS: Final = (151, 163, 178, 193, 200, 203, 213, 225)
 SYMBOLS: Final = ("AAPL", "MSFT")
 MS: Final = 1_000_000
@@ -52,7 +54,6 @@ _END: Final = {
     incoming.ExecDetailsEnd: Ask.EXECUTIONS,
     incoming.CompletedOrdersEnd: Ask.COMPLETED_ORDERS,
 }
-_LIVE: Final = frozenset({"ApiPending", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
 _CODECS: Final[dict[tuple[int, Role], Codec]] = {}
 
 
@@ -61,10 +62,6 @@ def codec(version: int, role: Role) -> Codec:
     if (version, role) not in _CODECS:
         _CODECS[version, role] = Codec(version, role)
     return _CODECS[version, role]
-
-
-class Wrong(AssertionError):
-    """The client's book says something that is not so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +73,14 @@ class Entry:
     payload: bytes
 
 
-class History:
+class History(Truth):
     """One life. ``run`` raises :class:`Wrong` with what was wrong."""
 
-    def __init__(self, seed: int, verbose: bool = False) -> None:
+    def __init__(self, seed: int, verbose: bool = False, wider: bool | None = None) -> None:
         self.seed, self.verbose = seed, verbose
+        self.more = Rng.of(seed, "more")
+        drawn = self.more.chance(1, 2)
+        self.is_wide = drawn if wider is None else wider
         self.rng = rng = Rng.of(seed, "history")
         self.version = rng.choice(VERSIONS)
         manners = Manners(
@@ -100,16 +100,20 @@ class History:
         self.delays = rng.choice((0, 0, 3, 50))  # ms
         self.trouble = rng.choice((0, 1, 3, 8))  # per cent of messages and requests
         self.calm = False
+        self.is_dark = False  # TWS has lost IB
         self.table = OrderTable(CLIENT)
         self.ids = Ids()
         self.intake = self.new_intake()
         self.session: ClientSession | None = None
         self.plan: Reconcile | None = None
         self.next_look_ns = 0
-        self.last_plan: Reconcile | None = None
-        self.told_busts: set[int] = set()  # orders with executions that the gateway's list did not name
-        self.sent: set[int] = set()  # order ids that were ever placed
-        self.seen: Counter[str] = Counter()
+        self.last_plan = None
+        self.told_busts = set()
+        self.told_fees = set()
+        self.taken_back = Counter()
+        self.told_filled = {}
+        self.sent = set()
+        self.seen = Counter()
         self.contracts = [Contract(symbol=s, secType="STK", exchange="SMART", currency="USD") for s in SYMBOLS]
 
     # -- faults ------------------------------------------------------------------------------------------------------
@@ -117,7 +121,13 @@ class History:
     def _strikes(self) -> bool:
         return not self.calm and self.rng.below(100) < self.trouble
 
+    def _strikes_more(self) -> bool:
+        return self.is_wide and not self.calm and self.more.below(100) < self.trouble
+
     def _on_the_way(self, session: ClientSession, event: object, messages: list[Any]) -> Iterable[tuple[int, Any]]:
+        if self.is_dark:
+            self.seen["lost in an outage"] += len(messages)
+            return
         for message in messages:
             delay = 0 if self.calm or not self.delays else self.rng.below(self.delays * MS)
             yield delay, message
@@ -155,6 +165,9 @@ class History:
         assert self.session is not None
         self.say("> ", message)
         payload = codec(self.version, Role.CLIENT).encode(message)
+        if isinstance(message, outgoing.PlaceOrder | outgoing.CancelOrder) and self._strikes_more():
+            history_acts.fail_to_send(self, message)
+            return
         if not certain and self._strikes():
             self.seen["request lost"] += 1
             return
@@ -181,6 +194,8 @@ class History:
         else:
             self.say("< ", message)
         bad = self.intake.bad
+        if isinstance(message, incoming.CommissionAndFeesReport):
+            self.told_fees.add(message.commissionAndFeesReport.execId)
         self.take(Entry(self.now, message.MSG_ID, payload))
         assert self.calm or self.intake.bad - bad <= 1
         if ask is not None and self.plan is not None:
@@ -214,7 +229,7 @@ class History:
         self.seen["link lost"] += 1
         self.say("-- link lost")
         self.session.close()
-        self.session = None
+        self.session, self.is_dark = None, False
         if self.plan is not None:
             self.plan.session_lost()
             self.last_plan, self.plan = self.plan, None
@@ -251,7 +266,7 @@ class History:
         return max(1, -((now - min(filter(None, todo))) // round_ns))
 
     def _wants_look_up(self) -> bool:
-        again = self.last_plan is not None and not self.last_plan.complete
+        again = (self.last_plan is not None and not self.last_plan.complete) or self.intake.wants_refresh
         return again or any(view.needs_query for view in self.table)
 
     def look_up(self) -> None:
@@ -259,7 +274,7 @@ class History:
         if self.session is None:
             return
         if self.plan is None and self.now >= self.next_look_ns and self._wants_look_up():
-            self.plan = self.reconcile()
+            self.plan, self.intake.wants_refresh = self.reconcile(), False
             self.seen["looked up"] += 1
         plan = self.plan
         while plan is not None and plan is self.plan and (ask := plan.asks(self.now)) is not None:
@@ -287,6 +302,11 @@ class History:
     # -- what a program does -----------------------------------------------------------------------------------------
 
     def act(self) -> None:
+        if self.is_wide and self.session is not None and self.more.chance(1, 6):
+            other = self.more.choice(history_acts.HARSH if self.trouble else history_acts.QUIET)
+            self.seen[other.__name__] += 1
+            self.say("-- ", other.__name__)
+            other(self)
         choice = self.rng.below(100)
         if self.session is None:
             if choice < 50:
@@ -308,11 +328,15 @@ class History:
         near = Decimal(str(self.gateway.market.mark_price(instrument)))
         return instrument.price((instrument.steps(near.quantize(Decimal("0.01"))) or 0) + self.rng.between(-60, 60))
 
-    def place(self) -> None:
+    def new_id(self) -> int:
         order_id = self.ids.reserve()
         if order_id in self.sent:
             raise Wrong(f"id {order_id} was given out twice")
         self.sent.add(order_id)
+        return order_id
+
+    def place(self) -> None:
+        order_id = self.new_id()
         contract = self.rng.choice(self.contracts)
         order = Order(
             action=self.rng.choice(("BUY", "SELL")),
@@ -390,22 +414,20 @@ class History:
             return
         fill = self.rng.choice(fills)
         if bust:
-            self.gateway.force.bust(fill.execId)
+            self.change(fill, size=Decimal(0))
         else:
-            self.gateway.force.correct(fill.execId, price=fill.price + Decimal("0.01"))
+            self.change(fill, price=fill.price + Decimal("0.01"))
 
-    # -- the truth -----------------------------------------------------------------------------------------------------
+    def change(self, fill: Fill, size: Decimal | None = None, price: Decimal | None = None) -> Fill:
+        """An execution is corrected, or with size 0 busted."""
+        order = self.theirs(fill.order.orderId)
+        before = order.filled_units if order is not None else 0
+        changed = self.gateway.force.correct(fill.execId, size, price)
+        if order is not None:
+            self.taken_back[fill.order.orderId] += before - order.filled_units
+        return changed
 
-    def theirs(self, order_id: int) -> WorkingOrder | None:
-        return self.gateway.engine.orders.get((CLIENT, order_id))
-
-    def check_now(self) -> None:
-        """At no moment is an order called ended that can still do something."""
-        for view in self.table:
-            if view.state in ENDED and view.order_id in self.sent:
-                order = self.theirs(view.order_id)
-                if order is not None and order.number and not order.done:
-                    self.wrong(view, order, "is called ended and is not")
+    # -- a life ------------------------------------------------------------------------------------------------------
 
     def run(self, steps: int = 25) -> Counter[str]:
         """Live, then be left in peace, then be compared."""
@@ -416,6 +438,8 @@ class History:
         self.calm = True
         if self.session is None:
             self.connect()
+        if self.is_dark:
+            history_acts.outage(self)
         self.advance(QUIET_MS)
         self.compare(strict=False)
         self.table.on_restored("at the end everything is asked for", self.now)
@@ -423,66 +447,6 @@ class History:
         self.advance(3_000)
         self.compare(strict=True)
         return self.seen
-
-    def compare(self, strict: bool) -> None:
-        """Hold every order against the gateway's; not `strict`: but those that say themselves that they do not know."""
-        if strict and (self.last_plan is None or not self.last_plan.complete):
-            raise Wrong(f"seed {self.seed}: the last look-up did not end")
-        for order in self.gateway.engine.orders.values():
-            if order.number and self.table.get(order.request.orderId) is None:
-                raise Wrong(f"seed {self.seed}: order {order.request.orderId} is not in the book")
-        placed = [key for key in self.gateway.engine.orders if key[0] == CLIENT]
-        if len(placed) > len(self.sent):
-            raise Wrong(f"seed {self.seed}: more orders there than were ever sent")
-        for view in self.table:
-            if strict or not (view.needs_query or view.is_uncertain):
-                self.compare_one(view, self.theirs(view.order_id))
-
-    def compare_one(self, view: OrderView, order: WorkingOrder | None) -> None:
-        self.seen[f"compared {view.state.label}"] += 1
-        if view.is_uncertain:
-            if order is not None and order.number and order.status and view.perm_id:
-                self.wrong(view, order, "is uncertain, although every list names it")
-            return
-        if view.order_id not in self.sent:
-            # Named by a permId that no message ever tied to its order: one of ours without a permId, told twice.
-            if view.perm_id and not any(one.permId == view.perm_id for one in self.gateway.engine.orders.values()):
-                self.wrong(view, order, "is nobody's")
-            return
-        if order is None or not order.number:
-            told = view.last_error is not None or view.wire_status or any(code == 202 for code, _ in view.notes)
-            if view.state not in (State.UNTRANSMITTED, State.CREATED) and not (view.is_done and told):
-                self.wrong(view, order, "is not known there")
-            return
-        if view.order_id in self.told_busts:
-            return  # the reconcile has said that its executions are in doubt
-        filled = order.size(order.filled_units)
-        right = {
-            "Filled": view.state is State.FILLED,
-            "Cancelled": view.state in (State.CANCELLED, State.EXPIRED, State.REJECTED),
-            "ApiCancelled": view.state is State.CANCELLED,
-            "Inactive": view.state in (State.INACTIVE, State.REJECTED),
-        }
-        fits = right.get(order.status, view.risk.label in ("live", "maybe live"))
-        if not fits and not (filled == 0 and view.state is State.FILLED and order.status in _LIVE):
-            self.wrong(view, order, "has another state there")
-        if EXACT.subtract(view.confirmed_filled, filled) != ZERO:
-            self.wrong(view, order, f"has {filled} filled there")
-        if not all(fill.revision in fill.fees for fill in view.executions):
-            return  # the fee of a revision was lost with the link, and is in no list
-        fees = sum((f.commission for f in self._commissions(view)), ZERO)
-        if view.commission.get("USD", ZERO) != fees:
-            self.wrong(view, order, f"has fees of {fees} there")
-
-    def _commissions(self, view: OrderView) -> list[Any]:
-        return [self.gateway.commissions[f.exec_id] for f in view.executions if f.exec_id in self.gateway.commissions]
-
-    def wrong(self, view: OrderView, order: WorkingOrder | None, what: str) -> None:
-        there = "nothing"
-        if order is not None:
-            there = f"{order.status or 'no status'}, filled {order.size(order.filled_units)}"
-        life = "; ".join(f"{event.state}->{event.order_state.label}" for event in view.events[-12:])
-        raise Wrong(f"seed {self.seed}: {view} {what}; there: {there}; lately: {life}")
 
 
 def run_many(count: int, first: int = 1, report: int = 10) -> tuple[list[str], Counter[str]]:
