@@ -200,7 +200,7 @@ class Flag(IntFlag):
     NEEDS_QUERY = 1 << 12
     HELD = 1 << 13  # placed by somebody else, or in an earlier life of this program
     UNNAMED = 1 << 14  # the gateway's list of executions lacks one of its: it may have been busted
-    RESENT = 1 << 15  # sent again while it was not transmitted: a refusal may be of either
+    RESENT = 1 << 15  # sent again while not transmitted, or modified when the link broke: a refusal may be of either
     # -- with the event
     FILLS = 1 << 16  # its executed quantity is above zero
     SETTLED = 1 << 17  # the status stands in a completedOrder: a record, no answer
@@ -499,6 +499,7 @@ SEND_FAILED          any     MODIFY_OPEN                -            MODIFY_REFU
 SEND_FAILED          any     RESENT                     -            LINK_LOST           -                -
 SEND_FAILED          any     -                          -            SEND_FAILED         -                -
 SEND_BROKEN          any     -                          -            UNDECODABLE         -                -
+LINK_LOST            any     MODIFY_OPEN                -            LINK_LOST           RESENT           MODIFIES
 LINK_LOST            any     -                          -            LINK_LOST           -                MODIFIES
 RESTORED             any     -                          -            LINK_LOST           -                -
 DEADLINE             any     -                          -            DEADLINE            -                -

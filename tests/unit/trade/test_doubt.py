@@ -140,6 +140,13 @@ def test_a_modify_that_could_not_be_sent_does_not_unsend_its_order(make: Impleme
     assert states(make, *cancelled)[-1] is State.CANCEL_REQUESTED
 
 
+def test_a_refusal_after_a_new_session_may_be_of_the_modify_before_it(make: Implementation) -> None:
+    """The placement was not answered before the link broke; the order may be live, and its modify refused."""
+    steps = place(), place(150), Step("link_lost"), error(110)
+    assert states(make, *steps)[-1] is State.UNCERTAIN
+    assert states(make, place(), Step("link_lost"), error(201))[-1] is State.REJECTED, "nothing else was sent"
+
+
 def test_an_execution_that_was_busted_unseen_is_not_counted_for_what_a_later_one_named(make: Implementation) -> None:
     """66, 15 and 19 of 100, of which nothing was heard and the first is gone: the lists say 34, the last says 100."""
     fills = executed("b.01.01", 15, cum=81), executed("c.01.01", 19, cum=100)
