@@ -59,7 +59,7 @@ class Truth:
     def check_now(self) -> None:
         """No order is called ended, or not sent, that can still do something; none has more than was ever filled.
 
-        And what was filled stays so, unless it was taken back.
+        And what was filled stays so, unless one of its executions was changed.
         """
         for view in self.table:
             if view.order_id not in self.sent:
@@ -76,8 +76,8 @@ class Truth:
             if view.confirmed_filled > most:
                 self.wrong(view, order, f"has more filled than the {most} that ever were")
             before, filled = self.told_filled.get(view.order_id, ZERO), view.filled
-            if filled < before and not self.taken_back[view.order_id]:
-                self.wrong(view, order, f"had {before} filled, of which nothing was taken back")
+            if filled < before and view.order_id not in self.taken_back:
+                self.wrong(view, order, f"had {before} filled, and no execution was changed")
             self.told_filled[view.order_id] = filled
 
     # -- at the end ----------------------------------------------------------------------------------------------------
