@@ -352,6 +352,7 @@ cdef struct TableBlock:    # rows, which are an open-addressing hash of their ke
     uint8_t *rows
     uint64_t slots         # a power of two
     TableBlock *older      # outgrown; a reader may still look at it
+    uint64_t bytes         # of the rows' own memory; 0: they stand in the region
 
 cdef struct TableCommand:
     TableCommand *next
@@ -374,6 +375,8 @@ cdef class Table:
 
     cdef int settle(self, Region region, uint64_t at, uint64_t slots, uint64_t row_bytes) except -1
     cdef RowHead *find(self, int64_t key, int64_t key2) noexcept nogil
+    cdef void expect(self, uint32_t slot, int64_t key, int64_t key2) noexcept nogil
+    cdef RowHead *found_at(self, uint32_t *slot, int64_t key, int64_t key2) noexcept nogil
     cdef RowHead *insert(self, int64_t key, int64_t key2) noexcept nogil
     cdef void drop(self, RowHead *row) noexcept nogil
     cdef void sweep(self) noexcept nogil

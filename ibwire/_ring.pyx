@@ -25,6 +25,9 @@ cdef extern from "Python.h":
 cdef extern from "_memory.h" nogil:
     void *ibw_map(size_t bytes)
     void ibw_unmap(void *at, size_t bytes)
+    void *ibw_map_much(size_t bytes)
+    void ibw_unmap_much(void *at, size_t bytes)
+    void ibw_expect(void *at)
 
 cdef extern from "unistd.h" nogil:
     ssize_t write(int fd, const void *data, size_t n)

@@ -175,6 +175,8 @@ cdef class LogRing:
                     self.floor = self.first.base
         if segment.used + whole > segment.capacity:
             size = SEGMENT_BYTES if whole <= SEGMENT_BYTES else whole
+            if self.spare is NULL:
+                self.tidy()  # what was read meanwhile is warm: better than a fresh one
             if self.spare is not NULL and size == SEGMENT_BYTES:
                 fresh = self.spare
                 self.spare = fresh.next

@@ -9,6 +9,9 @@
 cdef int64_t STUCK_NS = 250_000_000
 
 cdef enum:
+    FAST_GROWTH = 16384    # slots: below it four times as many at once
+
+cdef enum:
     ADD = 1
     REMOVE = 2
 
@@ -19,14 +22,22 @@ cdef inline uint64_t mixed(int64_t key, int64_t key2) noexcept nogil:
 
 
 cdef TableBlock *new_block(uint64_t slots, uint64_t row_bytes) noexcept nogil:
-    # Rows of their own memory, at a cache line.
-    cdef TableBlock *block = <TableBlock *>malloc(sizeof(TableBlock) + slots * row_bytes + 64)
-    if block is not NULL:
-        block.rows = <uint8_t *>((<uint64_t>block + sizeof(TableBlock) + 63) & ~<uint64_t>63)
-        block.slots = slots
-        block.older = NULL
-        memset(block.rows, 0, slots * row_bytes)
+    # Rows in memory of their own, all zeros: what no row is in was never touched.
+    cdef TableBlock *block = <TableBlock *>malloc(sizeof(TableBlock))
+    if block is NULL:
+        return NULL
+    block.slots, block.older, block.bytes = slots, NULL, slots * row_bytes
+    block.rows = <uint8_t *>ibw_map_much(block.bytes)
+    if block.rows is NULL:
+        free(block)
+        return NULL
     return block
+
+
+cdef void free_block(TableBlock *block) noexcept nogil:
+    if block.bytes:
+        ibw_unmap_much(block.rows, block.bytes)
+    free(block)
 
 
 cdef class Table:
@@ -40,7 +51,8 @@ cdef class Table:
             self.block = <TableBlock *>malloc(sizeof(TableBlock))
             if self.block is NULL:
                 raise MemoryError()
-            self.block.rows, self.block.slots, self.block.older = region.base + at, slots, NULL
+            self.block.rows, self.block.slots = region.base + at, slots
+            self.block.older, self.block.bytes = NULL, 0
         elif not region.is_owner:
             raise _error("ConfigError", "its owner publishes no such table", "ask it to")
         else:
@@ -59,7 +71,7 @@ cdef class Table:
         cdef TableCommand *following
         while block is not NULL:
             older = block.older
-            free(block)
+            free_block(block)
             block = older
         while command is not NULL:
             following = command.next
@@ -104,6 +116,23 @@ cdef class Table:
                 return row
         return NULL
 
+    cdef void expect(self, uint32_t slot, int64_t key, int64_t key2) noexcept nogil:
+        # A row that is written soon: where it was the last time, or begins to be looked for.
+        cdef uint64_t mask = self.block.slots - 1
+        cdef uint8_t *row = self.block.rows + ((slot if slot <= mask else mixed(key, key2)) & mask) * self.row_bytes
+        cdef uint64_t at
+        for at in range(0, self.row_bytes, 64):
+            ibw_expect(row + at)
+
+    cdef RowHead *found_at(self, uint32_t *slot, int64_t key, int64_t key2) noexcept nogil:
+        # As `find`; looks first where it was the last time.
+        cdef RowHead *row = <RowHead *>(self.block.rows + (slot[0] & (self.block.slots - 1)) * self.row_bytes)
+        if row.key != key or row.key2 != key2 or row.state == ROW_FREE:
+            row = self.find(key, key2)
+            if row is not NULL:
+                slot[0] = <uint32_t>((<uint64_t>row - <uint64_t>self.block.rows) // self.row_bytes)
+        return row
+
     cdef RowHead *insert(self, int64_t key, int64_t key2) noexcept nogil:
         # A fresh row, all zeros but its key, within row_begin (the caller ends it); NULL: there is no room, counted. The
         # key has no row, or a removed one, which it gets again.
@@ -111,12 +140,15 @@ cdef class Table:
         cdef RowHead *row = self.find(key, key2)
         cdef RowHead *candidate
         cdef uint64_t used = self.used_at[0]
-        cdef uint64_t n, slot
+        cdef uint64_t n, slot, slots
         if row is NULL:
             block = self.block
             if self.grows:
                 if used + self.removed >= block.slots - (block.slots >> 2):
-                    self.regrow(block.slots << 1 if used >= block.slots >> 1 else block.slots)
+                    slots = block.slots
+                    if used >= slots >> 1:   # an outgrown block stays, so few of them
+                        slots <<= 2 if slots < FAST_GROWTH else 1
+                    self.regrow(slots)
                     block = self.block
             elif self.removed > block.slots >> 3:
                 self.sweep()
@@ -135,9 +167,10 @@ cdef class Table:
         if row.state == ROW_REMOVED:
             self.removed -= 1
         row_begin(row)
-        for n in range(4, self.row_bytes >> 3):  # behind lock, state and keys
-            ibw_store_relaxed(<uint64_t *>row + n, 0)
-        ibw_store32_relaxed(&row.flags, 0)
+        if row.lock != 1:                        # it was used before
+            for n in range(4, self.row_bytes >> 3):  # behind lock, state and keys
+                ibw_store_relaxed(<uint64_t *>row + n, 0)
+            ibw_store32_relaxed(&row.flags, 0)
         ibw_store_relaxed(<uint64_t *>&row.key, <uint64_t>key)
         ibw_store_relaxed(<uint64_t *>&row.key2, <uint64_t>key2)
         ibw_store32_release(&row.state, ROW_USED)  # who sees it used sees its key

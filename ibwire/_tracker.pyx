@@ -177,11 +177,11 @@ cdef class Tracker(Machine):
         cdef Fill *fill
         cdef int32_t at
         found = []
-        order = self.lookup(BY_PERM, <uint64_t>orderId, 0) if clientId == -1 else self.lookup(
+        order = self.lookup(BY_PERM, 0, <uint64_t>orderId) if clientId == -1 else self.lookup(
             BY_KEY, <uint64_t>clientId, <uint64_t>orderId)
         at = order.first_fill if order is not NULL else -1
         while at >= 0:
-            fill = &self.fills[at]
+            fill = self.fill_at(<uint32_t>at)
             found.append((<bytes>fill.text[:fill.text_bytes]).decode("utf-8", "replace"))
             at = fill.next
         return found[::-1]

@@ -280,7 +280,7 @@ cdef class Machine(Book):
         if order.is_divided:
             return False
         while at >= 0:
-            fill = &self.fills[at]
+            fill = self.fill_at(<uint32_t>at)
             at = fill.next
             if fill.shares == 0 or self.part_of(order, fill) == 2:
                 continue
@@ -386,8 +386,12 @@ cdef class Machine(Book):
         cdef Order *merged
         cdef Order *rival
         cdef Order *order
+        order = self.recalled(entry.clientId, id_of(entry.orderId), id_of(entry.permId))
+        if order is not NULL:
+            self.touch(order)
+            return NULL if order.is_gone else order
         marks[0] = marks[1] = 0
-        if by_marks:
+        if by_marks and not id_of(entry.orderId) and not id_of(entry.permId):
             marks_of(entry, payload, marks)
         marks[0] += <uint64_t>(entry.clientId if has_client(entry.clientId) else self.client_id)
         order = self.locate(entry.clientId, id_of(entry.orderId), id_of(entry.permId), marks, &merged, &rival)
@@ -409,8 +413,8 @@ cdef class Machine(Book):
         cdef int32_t at = other.first_fill
         cdef int32_t following
         while at >= 0:
-            following = self.fills[at].next
-            self.own_fill(order, &self.fills[at])
+            following = self.fill_at(<uint32_t>at).next
+            self.own_fill(order, self.fill_at(<uint32_t>at))
             at = following
         other.first_fill = -1
         if other.reported_filled > order.reported_filled:
@@ -530,7 +534,6 @@ cdef class Machine(Book):
             order = self.find(entry, payload, False)
             if order is NULL:
                 return NULL
-            fill = self.fill_named(&entry.execId, entry, payload, &revision, name)
             if not order.has_contract:
                 order.has_contract, order.order_type = True, fill.type
                 self.regroup(order, False)
@@ -797,11 +800,11 @@ cdef class Machine(Book):
         # Placed again under the id of one that was removed.
         cdef uint32_t index = order.index
         cdef int64_t client = order.client, order_id = order.order_id
-        cdef bint is_dirty = order.is_dirty
+        cdef bint is_dirty = order.is_dirty, is_keyed = order.is_keyed
         free(order.pending.items)
         free(order.replaced.items)
         begin_order(order, client, order_id, index)
-        order.is_dirty = is_dirty
+        order.is_dirty, order.is_keyed = is_dirty, is_keyed
         self.touch(order)
 
     cdef void release(self, const Order *child, int64_t now_ns) noexcept nogil:
@@ -878,7 +881,7 @@ cdef class Machine(Book):
     cdef Order *named_order(self, int64_t client, int64_t order_id) noexcept nogil:
         # By the names of its row.
         if client == INT64_MIN:
-            return self.lookup(BY_PERM, <uint64_t>order_id, 0)
+            return self.lookup(BY_PERM, 0, <uint64_t>order_id)
         return self.lookup(BY_KEY, <uint64_t>client, <uint64_t>order_id)
 
     cdef void check_deadlines(self, int64_t now_ns) noexcept nogil:
