@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import socket
 import subprocess
@@ -64,6 +65,7 @@ def rate(tracks: bool, data: bytes, count: int) -> float:
 
 
 def _rate(tracks: bool, data: bytes, count: int) -> float:
+    gc.collect()  # the session of the pass before is gone, and its memory with it: there is one at a time
     session = Session(tracks)
     pieces = [data[at : at + 65536] for at in range(0, len(data), 65536)]
     begin_ns = time.perf_counter_ns()

@@ -39,40 +39,69 @@ static inline void *ibw_map_much(size_t bytes) {
 #endif
     return at;
 }
+/* Have the kernel give the pages now, not when they are needed. Nothing is in them yet. */
+static inline void ibw_touch(void *at, size_t bytes) {
+    for (size_t n = 0; n < bytes; n += 4096) ((volatile char *)at)[n] = 0;
+    if (bytes) ((volatile char *)at)[bytes - 1] = 0;
+}
 static inline void ibw_unmap_much(void *at, size_t bytes) { munmap(at, ibw_much(bytes)); }
 
 /* Pieces that live as long as the whole and stay where they are: zeros, at cache lines. */
 typedef struct ibw_block {
     struct ibw_block *older;
     size_t bytes;
+    int is_touched;
 } ibw_block;
 
 typedef struct ibw_arena {
     ibw_block *newest;
+    ibw_block *ready; /* the one after it, made when there was time */
     size_t used;
 } ibw_arena;
 
 #define IBW_LINE ((size_t)64)
 #define IBW_FIRST_BLOCK ((size_t)64 << 10)
 
+static inline ibw_block *ibw_next_block(const ibw_arena *arena, size_t bytes) {
+    const ibw_block *block = arena->newest;
+    size_t want = !block ? IBW_FIRST_BLOCK : block->bytes < IBW_HUGE / 8 ? 2 * block->bytes : IBW_HUGE;
+    while (want < bytes + IBW_LINE) want *= 2;
+    ibw_block *fresh = (ibw_block *)ibw_map_much(want);
+    if (fresh) fresh->bytes = want;
+    return fresh;
+}
 static inline void *ibw_take(ibw_arena *arena, size_t bytes) {
     bytes = (bytes + IBW_LINE - 1) & ~(IBW_LINE - 1);
     ibw_block *block = arena->newest;
     if (!block || block->bytes - arena->used < bytes) {
-        size_t want = !block ? IBW_FIRST_BLOCK : block->bytes < IBW_HUGE / 8 ? 2 * block->bytes : IBW_HUGE;
-        while (want < bytes + IBW_LINE) want *= 2;
-        ibw_block *fresh = (ibw_block *)ibw_map_much(want);
+        ibw_block *fresh = arena->ready;
+        if (fresh && fresh->bytes >= bytes + IBW_LINE) arena->ready = NULL;
+        else fresh = ibw_next_block(arena, bytes);
         if (!fresh) return NULL;
         fresh->older = block;
-        fresh->bytes = want;
-        arena->newest = fresh;
+        arena->newest = block = fresh;
         arena->used = IBW_LINE;
     }
-    void *piece = (char *)arena->newest + arena->used;
+    void *piece = (char *)block + arena->used;
     arena->used += bytes;
     return piece;
 }
+/* The rest of this block, and where less than half of it is left, the next one. */
+static inline void ibw_prepare(ibw_arena *arena) {
+    ibw_block *block = arena->newest;
+    if (block && !block->is_touched) {
+        ibw_touch((char *)block + arena->used, block->bytes - arena->used);
+        block->is_touched = 1;
+    }
+    if (arena->ready || (block && arena->used < block->bytes / 2)) return;
+    block = ibw_next_block(arena, 0);
+    if (!block) return;
+    ibw_touch(block + 1, block->bytes - sizeof(ibw_block));
+    block->is_touched = 1;
+    arena->ready = block;
+}
 static inline void ibw_release(ibw_arena *arena) {
+    if (arena->ready) ibw_unmap_much(arena->ready, arena->ready->bytes);
     while (arena->newest) {
         ibw_block *block = arena->newest;
         arena->newest = block->older;

@@ -339,6 +339,7 @@ cdef class Reader:
     cdef void loop(self) noexcept nogil:
         cdef int64_t n
         cdef int misses = 0
+        self.idle(ibw_now_ns())  # before the first bytes, not behind them
         # Every receive that finds nothing for that long comes back, so that stop and idle work are looked at.
         if not self.spin and not ibw_limit_receives(self.fd, IDLE_MS):
             self.reason_code = ERROR
@@ -461,6 +462,8 @@ cdef class Reader:
             return
         self.tidied_ns = now
         self.give_back()
+        if self.orders is not None:
+            self.orders.prepare()
         if self.region.stepper is not None:
             self.region.stepper.idle(now)
 

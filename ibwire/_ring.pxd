@@ -252,6 +252,7 @@ cdef class LogRing:
     cdef Segment *retired      # unlinked, but a cursor may still look at them; by their `retired`
     cdef Segment *spare        # by their `next`; for the next ones, so that a consumer who follows costs no page faults
     cdef int spares
+    cdef uint64_t prepared     # index + 1 of the last segment whose pages were fetched ahead
     cdef uint64_t first_index  # of `first`; what is below may go at any time
     cdef uint64_t floor        # cached: every cursor has read at least that far
     cdef uint64_t held         # bytes of all segments, spare and retired ones included
@@ -268,6 +269,7 @@ cdef class LogRing:
 
     cdef int put(self, const uint8_t *head, uint32_t nhead, const uint8_t *payload, uint32_t n) noexcept nogil
     cdef uint8_t *room_for(self, uint64_t whole, int *why) noexcept nogil
+    cdef void prepare(self) noexcept nogil
     cdef void tidy(self) noexcept nogil
     cdef void trim(self) noexcept nogil
     cdef uint64_t end(self) noexcept nogil
@@ -378,6 +380,8 @@ cdef class Table:
     cdef void expect(self, uint32_t slot, int64_t key, int64_t key2) noexcept nogil
     cdef RowHead *found_at(self, uint32_t *slot, int64_t key, int64_t key2) noexcept nogil
     cdef RowHead *insert(self, int64_t key, int64_t key2) noexcept nogil
+    cdef uint64_t wider(self) noexcept nogil
+    cdef void prepare(self) noexcept nogil
     cdef void drop(self, RowHead *row) noexcept nogil
     cdef void sweep(self) noexcept nogil
     cdef bint regrow(self, uint64_t slots) noexcept nogil

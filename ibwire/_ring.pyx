@@ -28,6 +28,7 @@ cdef extern from "_memory.h" nogil:
     void *ibw_map_much(size_t bytes)
     void ibw_unmap_much(void *at, size_t bytes)
     void ibw_expect(void *at)
+    void ibw_touch(void *at, size_t bytes)
 
 cdef extern from "unistd.h" nogil:
     ssize_t write(int fd, const void *data, size_t n)

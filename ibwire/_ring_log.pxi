@@ -139,6 +139,21 @@ cdef class LogRing:
             ibw_store_relaxed(&self.held, self.held - segment.capacity)
             free_segment(segment)
 
+    cdef void prepare(self) noexcept nogil:
+        # Have what is written next in memory: the rest of the segment, and then another. Producer only, when there is time.
+        cdef Segment *segment = self.last
+        if self.prepared != segment.index + 1:
+            self.prepared = segment.index + 1
+            ibw_touch(data_of(segment) + segment.used, segment.capacity - segment.used)
+        if self.spare is NULL and segment.used > segment.capacity >> 1:
+            segment = new_segment(SEGMENT_BYTES)
+            if segment is not NULL:
+                ibw_touch(data_of(segment), segment.capacity)
+                segment.next = NULL
+                self.spare = segment
+                self.spares = 1
+                ibw_store_relaxed(&self.held, self.held + SEGMENT_BYTES)
+
     cdef void tidy(self) noexcept nogil:
         # Give back what nobody needs. Producer only; cheap where there is nothing to do.
         cdef Segment *segment

@@ -10,6 +10,7 @@ cdef int64_t STUCK_NS = 250_000_000
 
 cdef enum:
     FAST_GROWTH = 16384    # slots: below it four times as many at once
+    MUCH = 1 << 19         # bytes: more than that is fetched from the kernel as it is needed
 
 cdef enum:
     ADD = 1
@@ -22,7 +23,7 @@ cdef inline uint64_t mixed(int64_t key, int64_t key2) noexcept nogil:
 
 
 cdef TableBlock *new_block(uint64_t slots, uint64_t row_bytes) noexcept nogil:
-    # Rows in memory of their own, all zeros: what no row is in was never touched.
+    # Rows in memory of their own, all zeros.
     cdef TableBlock *block = <TableBlock *>malloc(sizeof(TableBlock))
     if block is NULL:
         return NULL
@@ -31,6 +32,8 @@ cdef TableBlock *new_block(uint64_t slots, uint64_t row_bytes) noexcept nogil:
     if block.rows is NULL:
         free(block)
         return NULL
+    if block.bytes < MUCH:
+        ibw_touch(block.rows, block.bytes)
     return block
 
 
@@ -140,15 +143,12 @@ cdef class Table:
         cdef RowHead *row = self.find(key, key2)
         cdef RowHead *candidate
         cdef uint64_t used = self.used_at[0]
-        cdef uint64_t n, slot, slots
+        cdef uint64_t n, slot
         if row is NULL:
             block = self.block
             if self.grows:
                 if used + self.removed >= block.slots - (block.slots >> 2):
-                    slots = block.slots
-                    if used >= slots >> 1:   # an outgrown block stays, so few of them
-                        slots <<= 2 if slots < FAST_GROWTH else 1
-                    self.regrow(slots)
+                    self.regrow(block.slots if used < block.slots >> 1 else self.wider())
                     block = self.block
             elif self.removed > block.slots >> 3:
                 self.sweep()
@@ -176,6 +176,15 @@ cdef class Table:
         ibw_store32_release(&row.state, ROW_USED)  # who sees it used sees its key
         ibw_store_relaxed(self.used_at, used + 1)
         return row
+
+    cdef uint64_t wider(self) noexcept nogil:
+        # Slots of the block after this one, which stays; so there are few of them.
+        return self.block.slots << (2 if self.block.slots < FAST_GROWTH else 1)
+
+    cdef void prepare(self) noexcept nogil:
+        # When there is time: wider, before it must be.
+        if self.grows and self.used_at[0] > self.block.slots >> 1:
+            self.regrow(self.wider())
 
     cdef void drop(self, RowHead *row) noexcept nogil:
         row_begin(row)

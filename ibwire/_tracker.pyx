@@ -32,6 +32,8 @@ from ibwire._ring cimport (
     TableBlock,
     TableCommand,
     data_of,
+    entry_bytes,
+    entry_payload,
     ibw_count,
     ibw_load32_acquire,
     ibw_load_acquire,
@@ -241,6 +243,23 @@ cdef class Tracker(Machine):
             self.unread_seq = entry.seq
             self.on_undecodable(0, False, entry.recv_ns)
 
+    cdef void expect_entry(self, const uint8_t *at) noexcept nogil:
+        # The one behind that which is taken now: the memory of its names is fetched meanwhile.
+        cdef const Entry *entry = <const Entry *>(at + 8)
+        cdef int role
+        cdef int64_t revision
+        cdef uint64_t[2] name
+        if (<const uint32_t *>(at + 4))[0] < sizeof(Entry) or entry.flags & UNDECODABLE:
+            return
+        role = self.kinds[entry.kind].role
+        if role == EXECUTION:
+            if has_text(&entry.execId, entry):
+                name_execution(entry_payload(at) + entry.execId.offset, entry.execId.length, &revision, name)
+                self.expect_name(BY_EXEC, name[0], name[1])
+        elif (role == STATUS or role == OPEN) and self.recent[entry.orderId & 255].order_id != entry.orderId:
+            self.expect_name(BY_KEY, <uint64_t>entry.clientId, <uint64_t>entry.orderId)
+            self.expect_name(BY_PERM, 0, <uint64_t>entry.permId)
+
     # -- what the gateway said last
 
     cdef void facts(self, Order *order, const Kind *kind, const Entry *entry, const uint8_t *payload, int status) noexcept nogil:
@@ -340,17 +359,17 @@ cdef class RingTracker(Stepper):
         # Behind the entries, release: who sees one of these numbers sees the entries that came before it.
         ibw_store_release(&self.head_seq, seq)
         ibw_store_release(<uint64_t *>&self.due_ns, ibw_load_relaxed(&self.hot.receive_ns))
-        self.keep()
+        self.keep(False)
 
     cdef void idle(self, int64_t now_ns) noexcept nogil:
         # now_ns 0: no time has passed, but the table was told something.
         if now_ns:
             ibw_store_release(<uint64_t *>&self.due_ns, <uint64_t>now_ns)
-        self.tell(self.keep())
+        self.tell(self.keep(now_ns != 0))
 
     cdef void ended(self, int64_t now_ns) noexcept nogil:
         ibw_store_release(<uint64_t *>&self.ended_ns, <uint64_t>now_ns)
-        self.tell(self.keep())
+        self.tell(self.keep(False))
 
     cdef void tell(self, int changed) noexcept nogil:
         # The producer tells of what it steps by itself; of what it left to others it has told too early.
@@ -359,14 +378,17 @@ cdef class RingTracker(Stepper):
         elif changed:
             region_ring_rows(self.tracker.table.region)
 
-    cdef int keep(self) noexcept nogil:
-        # What changed. What the caller brought is out before the swap; who steps looks after its own.
+    cdef int keep(self, bint prepares) noexcept nogil:
+        # What changed. `prepares`: there is time. What the caller brought is out before the swap; who steps looks after its own.
         cdef int changed = 0
         if ibw_swap32_seq(&self.turn, 2):
             return 0
         while True:
             ibw_swap32_seq(&self.turn, 1)
             changed |= self.serve()
+            if prepares:
+                prepares = False
+                self.tracker.prepare()
             if ibw_replace32_seq(&self.turn, 1, 0):
                 return changed
 
@@ -387,8 +409,10 @@ cdef class RingTracker(Stepper):
             end = self.place.at + ready
             while self.place.at < end:
                 at = data_of(self.place.segment) + self.place.at
-                self.tracker.entry(at + 8, (<const uint32_t *>(at + 4))[0], at + 8 + (<const uint32_t *>(at + 4))[0])
-                self.place.at += (<const uint32_t *>at)[0]
+                self.place.at += entry_bytes(at)
+                if self.place.at < end:
+                    self.tracker.expect_entry(at + entry_bytes(at))
+                self.tracker.entry(at + 8, (<const uint32_t *>(at + 4))[0], entry_payload(at))
         self.place.leave()
         if self.tracker.next_due_ns:
             self.tracker.check_deadlines(due_ns if due_ns > self.tracker.latest_ns else self.tracker.latest_ns)

@@ -15,7 +15,10 @@ cdef extern from "_memory.h" nogil:
     ctypedef struct Arena "ibw_arena":
         pass
     void *ibw_take(Arena *arena, size_t bytes)
+    void ibw_touch(void *at, size_t bytes)
+    void ibw_prepare(Arena *arena)
     void ibw_release(Arena *arena)
+    void ibw_expect(void *at)
     void *ibw_map_much(size_t bytes)
     void ibw_unmap_much(void *at, size_t bytes)
 
@@ -34,7 +37,7 @@ cdef enum:
     EXEC_BYTES = 64
     FILLS_TOGETHER = 64
     AHEAD = 4
-    FAST_GROWTH = 16384    # names: below it four times as many at once
+    FAST_GROWTH = 65536    # names: below it four times as many at once
     CURRENCY_BYTES = 4
 
 cdef uint32_t NO_SLOT = 0xFFFFFFFF
@@ -83,6 +86,10 @@ cdef struct Name:
     uint64_t b
     uint32_t kind
     uint32_t value         # number + 1; 0: free
+
+cdef struct Recent:
+    Order *order
+    int64_t order_id       # beside it: most that are not wanted are not fetched
 
 cdef struct Terms:         # NONE and NaN fit everything
     exact quantity
@@ -201,6 +208,23 @@ cdef void hash_text(const uint8_t *text, uint32_t length, uint64_t *out) noexcep
     out[1] = b * <uint64_t>0xC2B2AE3D27D4EB4F ^ (b >> 32)
 
 
+cdef uint32_t name_execution(const uint8_t *text, uint32_t length, int64_t *revision, uint64_t *name) noexcept nogil:
+    # Bytes of an execution id without the revision at its end.
+    cdef uint32_t at = length, base = length
+    cdef int64_t number = 0
+    while at and c'0' <= text[at - 1] <= c'9':
+        at -= 1
+    if at and at < length and text[at - 1] == c'.':
+        base = at - 1
+        while at < length:
+            if number < MOST_REVISION:
+                number = number * 10 + (text[at] - c'0')
+            at += 1
+    revision[0] = number
+    hash_text(text, base, name)
+    return base
+
+
 cdef uint64_t hash_ref(const TextRef *ref, const Entry *entry, const uint8_t *payload) noexcept nogil:
     cdef uint64_t[2] out
     if not has_text(ref, entry):
@@ -261,7 +285,7 @@ cdef class Book:
     cdef uint32_t fill_count
     cdef uint32_t fill_groups       # that there is room for
     cdef Fill *last_fill            # or NULL; its text, if any, is all of its id
-    cdef Order *recent[256]         # by the low bits of the order id: those that both their names lead to
+    cdef Recent[256] recent         # by the low bits of the order id: those that both their names lead to
     cdef Arena arena                # orders and executions: they keep their places
     cdef uint32_t *dirty
     cdef uint32_t dirty_count
@@ -277,6 +301,15 @@ cdef class Book:
         self.fills = <Fill **>calloc(self.fill_groups, sizeof(Fill *))
         if self.names is NULL or self.orders is NULL or self.fills is NULL or self.dirty is NULL:
             raise MemoryError()
+        ibw_touch(self.names, self.name_slots * sizeof(Name))
+        ibw_prepare(&self.arena)
+
+    cdef void prepare(self) noexcept nogil:
+        # When there is time: the memory that the next orders need.
+        ibw_prepare(&self.arena)
+        if self.name_count > (self.name_slots >> 3) * 3:
+            self.widen_names()
+        self.table.prepare()
 
     def __dealloc__(self):
         cdef uint32_t i
@@ -303,6 +336,9 @@ cdef class Book:
             if name.a == a and name.b == b and name.kind == kind:
                 return name
             slot += 1
+
+    cdef void expect_name(self, uint32_t kind, uint64_t a, uint64_t b) noexcept nogil:
+        ibw_expect(&self.names[mixed_name(kind, a, b) & (self.name_slots - 1)])
 
     cdef void put_name(self, uint32_t kind, uint64_t a, uint64_t b, uint32_t value) noexcept nogil:
         cdef Name *name = self.named(kind, a, b)
@@ -443,13 +479,14 @@ cdef class Book:
             self.learn_key(order, client, order_id)
         self.learn_perm(order, perm)
         if order.is_keyed:
-            self.recent[order.order_id & 255] = order
+            self.recent[order.order_id & 255] = Recent(order, order.order_id)
         return order
 
     cdef inline Order *recalled(self, int64_t client, int64_t order_id, int64_t perm) noexcept nogil:
         # What `locate` would find without learning anything by it; NULL: ask it.
-        cdef Order *order = self.recent[order_id & 255]
-        if (order is not NULL and order.order_id == order_id and order.perm == perm and perm and order.alias < 0
+        cdef const Recent *known = &self.recent[order_id & 255]
+        cdef Order *order = known.order
+        if (order is not NULL and known.order_id == order_id and order.perm == perm and perm and order.alias < 0
                 and order.client == (client if has_client(client) else self.client_id)):
             return order
         return NULL
@@ -498,26 +535,14 @@ cdef class Book:
         # The execution that this id or another revision of it stands for, made when there is none; NULL without memory.
         cdef uint32_t length = ref.length if has_text(ref, entry) else 0
         cdef const uint8_t *text = payload + ref.offset
-        cdef uint32_t base = length, at
-        cdef int64_t number = 0
+        cdef uint32_t base
         cdef Name *found
         cdef Fill *fill
         if self.last_fill is not NULL and length and self.last_fill.text_bytes == length < EXEC_BYTES:
             if not memcmp(self.last_fill.text, text, length):   # its fee comes right behind an execution
                 revision[0] = self.last_fill.revision
                 return self.last_fill
-        revision[0] = 0
-        at = length
-        while at and c'0' <= text[at - 1] <= c'9':
-            at -= 1
-        if at and at < length and text[at - 1] == c'.':
-            base = at - 1
-            while at < length:
-                if number < MOST_REVISION:
-                    number = number * 10 + (text[at] - c'0')
-                at += 1
-            revision[0] = number
-        hash_text(text, base, name)
+        base = name_execution(text, length, revision, name)
         found = self.named(BY_EXEC, name[0], name[1])
         if found is not NULL:
             self.last_fill = self.fill_at(found.value - 1)
@@ -718,9 +743,9 @@ cdef class Book:
 
 
 cdef inline uint64_t mixed_name(uint32_t kind, uint64_t a, uint64_t b) noexcept nogil:
-    # Ids are given out in order: eight in a row share a few cache lines.
-    cdef uint64_t x = (a + kind) * <uint64_t>0x9E3779B97F4A7C15 ^ (b >> 3) * <uint64_t>0xC2B2AE3D27D4EB4F
-    return (x ^ (x >> 29) ^ (x >> 47)) << 3 | b & 7
+    # Ids are given out in order: four in a row share a cache line or two.
+    cdef uint64_t x = (a + kind) * <uint64_t>0x9E3779B97F4A7C15 ^ (b >> 2) * <uint64_t>0xC2B2AE3D27D4EB4F
+    return (x ^ (x >> 29) ^ (x >> 47)) << 2 | b & 3
 
 
 cdef inline double ibw_double(exact value) noexcept nogil:

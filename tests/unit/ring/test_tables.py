@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
+import resource
+import socket
 import struct
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ibwire import _ring, _tracker
+from ibwire import _fastdecode, _reader, _ring, _tracker
 from ibwire.client.quotes import TickReader
 from ibwire.errors import ConfigError, ForkedClient, SessionLost
 from ibwire.ring import impl
@@ -23,6 +27,7 @@ from ibwire.spec import records
 from ibwire.spec.tables import STATUS_UNKNOWN, WIRE_STATUS_CODES
 from ibwire.types import incoming as m
 from ibwire.types import structs
+from ibwire.wire import hot
 from ibwire.wire.codec import Codec, Role
 from ibwire.wire.framing import frame
 
@@ -223,6 +228,17 @@ def test_late_ticks_of_a_removed_id_are_dropped_until_it_is_added_again() -> Non
     s.publish()
     q = s.quotes.read(5)
     assert q is not None and math.isnan(q.bid) and q.ask == 12.0
+
+
+def test_an_id_that_is_added_again_begins_with_nothing() -> None:
+    s = Session()
+    s.tick(5, 1, 10.5, 3)
+    s.publish()
+    s.quotes.remove(5)
+    s.quotes.add(5)
+    s.publish()
+    q = s.quotes.read(5)
+    assert q is not None and (q.changes, q.seq, q.recv_ns, q.bid_ns) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("fixed", [0, 64])
@@ -454,6 +470,126 @@ def test_a_full_order_table_says_so() -> None:
     s.orders.remove(OURS, 2)
     s.publish()
     assert not s.orders.is_full
+
+
+def test_an_order_that_took_in_another_goes_by_that_ones_id() -> None:
+    s = Session()
+    nameless = {"orderId": 0, "clientId": OURS, "price": 2}
+    s.entry(EXECUTION, execId="e.01", filled=1, permId=0, **nameless)
+    s.status(7, "Submitted", 0, 5, permId=70)
+    s.publish()
+    assert s.orders.rows == 1
+    s.entry(EXECUTION, execId="e.02", filled=2, permId=70, **nameless)  # so both are one
+    s.publish()
+    assert s.orders.read(OURS, 7) is None
+    found = s.orders.find_perm(70)
+    assert found is not None and found.clientId is None
+    for remaining in (4, 3):
+        s.status(7, "Submitted", 0, remaining, permId=70)
+        s.publish()
+        o = s.orders.read(OURS, 7)
+        assert o is not None and (o.permId, o.remaining, o.executions) == (70, remaining, 1)
+    assert s.orders.rows == 1
+
+
+def test_two_orders_of_one_id_stay_apart_whoever_spoke_last() -> None:
+    s = Session()
+    for n in range(1, 4):
+        s.status(7, "Submitted", 0, n, permId=70)
+        s.status(7, "Submitted", 0, 10 * n, permId=71)
+        s.status(7, "Submitted", 0, 10 * n + 1)  # of a third
+        s.status(7, "Submitted", 0, n + 1, permId=0)  # of whom the id leads to
+        s.publish()
+        first, second = s.orders.find_perm(70), s.orders.find_perm(71)
+        assert first is not None and (first.orderId, first.remaining) == (7, n + 1)
+        assert second is not None and (second.clientId, second.remaining) == (None, 10 * n)
+    assert s.orders.rows == 3
+
+
+def test_a_session_that_is_gone_leaves_no_memory_behind() -> None:
+    def resident() -> int:
+        gc.collect()
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def fill() -> None:
+        s = Session()
+        for order in range(1, 1501):
+            s.status(order, "Submitted", 0, order)
+        s.publish()
+        assert s.orders.rows == 1500
+
+    for _ in range(2):
+        fill()
+    before = resident()
+    for _ in range(16):
+        fill()
+    assert resident() - before < 16 << 20
+
+
+def test_a_reader_with_nothing_to_do_makes_room_for_what_comes_next() -> None:
+    s = Session()
+    decoder = _fastdecode.StreamDecoder(hot.tables(176), s.market, s.log, _ring.LogRing())
+    codec = Codec(176, Role.GATEWAY)
+    ours, theirs = socket.socketpair()
+    reader = _reader.Reader(ours.fileno(), decoder, s.region, orders=s.log)
+
+    def send(orders: range) -> int:
+        """Returns how many pages it took to receive them."""
+        for order in orders:
+            status = m.OrderStatus(orderId=order, status="Submitted", remaining=Decimal(5), permId=order, clientId=OURS)
+            theirs.sendall(frame(codec.encode(status)))
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+        until = decoder.seq + len(orders)
+        while decoder.seq < until:
+            assert reader.receive(10_000) > 0
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
+
+    assert reader.receive(0) == -1  # nothing comes: there is time
+    send(range(1, 6))  # the code itself, and the receive buffer
+    assert send(range(6, 61)) < 8
+    assert s.orders.capacity == 192
+    send(range(61, 131))
+    pause = threading.Event()
+    for _ in range(100):  # about twice a second
+        if s.orders.capacity > 192:
+            break
+        pause.wait(0.05)
+        reader.receive(0)
+    assert (s.orders.rows, s.orders.capacity) == (130, 768)
+    assert send(range(131, 190)) < 8
+    out = np.zeros(200, dtype("ORDER_ROW"))
+    assert s.orders.snapshot(out) == 189
+    assert sorted(out["key2"][:189].tolist()) == list(range(1, 190))
+    theirs.close()
+    ours.close()
+
+
+def test_a_reader_with_nothing_to_do_has_the_next_segment_ready() -> None:
+    s = Session()
+    decoder = _fastdecode.StreamDecoder(hot.tables(176), s.market, s.log, _ring.LogRing())
+    ours, theirs = socket.socketpair()
+    reader = _reader.Reader(ours.fileno(), decoder, s.region, orders=s.log)
+    held = s.log.held_bytes
+    assert reader.receive(0) == -1 and s.log.held_bytes == held
+    error = frame(Codec(176, Role.GATEWAY).encode(m.Error(id=1, errorCode=200, errorMsg="x" * 10_000)))
+    for _ in range(60):
+        theirs.sendall(error)
+        assert reader.receive(10_000) > 0
+    pause = threading.Event()
+    for _ in range(100):
+        if s.log.held_bytes > held:
+            break
+        pause.wait(0.05)
+        reader.receive(0)
+    assert s.log.held_bytes == 2 * held and s.log.segments == 1
+    for _ in range(60):
+        theirs.sendall(error)
+        assert reader.receive(10_000) > 0
+    assert s.log.segments == 2 and s.log.held_bytes == 2 * held
+    assert s.log.appended == 120
+    theirs.close()
+    ours.close()
 
 
 def test_thousands_of_orders_and_executions_in_a_table_that_grows() -> None:
