@@ -140,7 +140,7 @@ cdef class LogRing:
             free_segment(segment)
 
     cdef void prepare(self) noexcept nogil:
-        # Have what is written next in memory: the rest of the segment, and then another. Producer only, when there is time.
+        # Have what is written next in memory: the rest of the segment, then another. Producer only, when there is time.
         cdef Segment *segment = self.last
         if self.prepared != segment.index + 1:
             self.prepared = segment.index + 1

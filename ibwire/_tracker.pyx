@@ -379,7 +379,8 @@ cdef class RingTracker(Stepper):
             region_ring_rows(self.tracker.table.region)
 
     cdef int keep(self, bint prepares) noexcept nogil:
-        # What changed. `prepares`: there is time. What the caller brought is out before the swap; who steps looks after its own.
+        # What changed. `prepares`: there is time for more. What the caller brought is out before the swap; who steps
+        # looks after its own.
         cdef int changed = 0
         if ibw_swap32_seq(&self.turn, 2):
             return 0

@@ -474,7 +474,7 @@ def test_a_full_order_table_says_so() -> None:
 
 def test_an_order_that_took_in_another_goes_by_that_ones_id() -> None:
     s = Session()
-    nameless = {"orderId": 0, "clientId": OURS, "price": 2}
+    nameless: dict[str, Any] = {"orderId": 0, "clientId": OURS, "price": 2}
     s.entry(EXECUTION, execId="e.01", filled=1, permId=0, **nameless)
     s.status(7, "Submitted", 0, 5, permId=70)
     s.publish()
