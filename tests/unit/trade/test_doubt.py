@@ -6,6 +6,7 @@ Each was found by a random history (``tools/histories.py``); at the end of an or
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -154,4 +155,4 @@ def test_an_execution_that_was_busted_unseen_is_not_counted_for_what_a_later_one
     steps = place(), Step("link_lost"), *fills, completed("Filled", filledQuantity=34)
     for now, step in enumerate(steps):
         tracker.apply(step, now)
-    assert (tracker.state(7), tracker.facts(7).filled) == (State.FILLED, 34)
+    assert (tracker.state(7), tracker.facts(7).filled) == (State.FILLED, Decimal(34))

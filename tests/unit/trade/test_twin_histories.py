@@ -10,7 +10,8 @@ from ibwire.client.told import TwinTable, twin
 from ibwire.io.dispatch import Dispatcher
 from ibwire.ring import impl
 from ibwire.wire.framing import frame
-from tools.histories import CLIENT, Entry, History
+from tools.histories import Entry, History
+from tools.history_truth import CLIENT
 
 CHUNK = 25
 
