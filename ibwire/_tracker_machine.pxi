@@ -296,6 +296,13 @@ cdef class Machine(Book):
                 self.move(order, ON_EXECUTION_FULL, now_ns, 0)
                 order.has_history = True
 
+    cdef void reopen(self, Order *order, int64_t now_ns) noexcept nogil:
+        # Terms are reported that its executions do not fill: those that made it filled were not the last.
+        cdef exact most = self.bound_of(order)
+        if order.state == FILLED and most != NONE and confirmed_of(order) < most:
+            if self.doubt(order, ON_EXECUTION_REDUCED, now_ns):
+                order.flags |= DOUBT   # these may be older ones
+
     # -- terms
 
     cdef void learn_terms(self, Order *order, const Entry *entry, const uint8_t *payload, const Terms *terms) noexcept nogil:
@@ -455,6 +462,7 @@ cdef class Machine(Book):
         order.is_asked = False
         order.parent = id_of(entry.parentId) or order.parent
         self.apply_terms(order, entry, payload, extra)
+        self.reopen(order, entry.recv_ns)
         order.flags |= ANSWERED
         if status >= 0:
             self.apply_status(order, <uint8_t>status, entry.recv_ns, extra)
@@ -476,15 +484,16 @@ cdef class Machine(Book):
         if filled != NONE and filled > order.reported_filled:
             order.reported_filled = filled
         self.believe_sum(order, filled, entry.recv_ns)
+        self.reopen(order, entry.recv_ns)
         self.apply_status(order, <uint8_t>status if status >= 0 else OTHER_STATUS, entry.recv_ns, SETTLED)
         self.settle(order, entry.recv_ns)
         return order
 
     cdef void believe_sum(self, Order *order, exact told, int64_t now_ns) noexcept nogil:
-        # Its executions add up to what the gateway says, and one of them named more before: a bust was missed.
+        # Its executions add up to what the gateway says, and more was named before: a bust was missed.
         if told == NONE or told == 0 or order.is_corrected:
             return
-        if told == order.exec_filled and told < order.exec_cum:
+        if told == order.exec_filled and (told < order.exec_cum or told < order.reported_filled):
             order.is_corrected = True
             self.move(order, ON_EXECUTION_REDUCED, now_ns, 0)
 

@@ -44,6 +44,7 @@ __all__ = [
     "note_fee",
     "quantity_event",
     "quantity_extra",
+    "reopen",
     "same_terms",
     "settle_quantity",
     "step",
@@ -166,9 +167,17 @@ def settle_quantity(view: OrderView, now_ns: int) -> None:
             append(view, now_ns, "Filled", f"DONE {view.summary()}", "by executions", "execution")
 
 
+def reopen(view: OrderView, now_ns: int) -> None:
+    """Terms are reported that its executions do not fill: those that made it filled were not the last."""
+    total = view.max_quantity
+    if view.state is State.FILLED and total is not None and view.confirmed_filled < total:
+        if doubt(view, Event.EXECUTION_REDUCED, now_ns, "the terms are larger than those that were filled"):
+            view.flags |= _DOUBT  # these may be older ones
+
+
 def believe_sum(view: OrderView, told: Decimal | None, now_ns: int) -> None:
-    """Its executions add up to what the gateway says, and one of them named more before: a bust was missed."""
-    if told and not view.corrected and told == view.exec_filled < view.exec_cum:
+    """Its executions add up to what the gateway says, and more was named before: a bust was missed."""
+    if told and not view.corrected and told == view.exec_filled < max(view.exec_cum, view.reported_filled):
         view.corrected = True
         step(view, Event.EXECUTION_REDUCED, now_ns, "correction", "", "an execution was busted unseen", "execution")
 

@@ -29,6 +29,7 @@ from ibwire.trade.machine import (
     note_fee,
     quantity_event,
     quantity_extra,
+    reopen,
     settle_quantity,
     step,
 )
@@ -283,6 +284,7 @@ class OrderTable:
         extra = 0 if self._asked.pop(id(view), None) is None else int(Flag.SNAPSHOT)
         self.graph.learn_order(view, order)
         apply_terms(view, msg.contract, order, now_ns, extra)
+        reopen(view, now_ns)
         view.flags |= int(Flag.ANSWERED)
         if status:
             apply_status(view, status, now_ns, "", extra=extra)
@@ -299,6 +301,7 @@ class OrderTable:
         told = known(getattr(order, "filledQuantity", None))
         view.reported_filled = max(view.reported_filled, told or ZERO)
         believe_sum(view, told, now_ns)
+        reopen(view, now_ns)
         detail = _text(msg.orderState, "completedStatus")
         apply_status(view, _text(msg.orderState, "status"), now_ns, detail, extra=int(Flag.SETTLED))
         settle_quantity(view, now_ns)

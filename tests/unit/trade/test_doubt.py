@@ -148,11 +148,22 @@ def test_a_refusal_after_a_new_session_may_be_of_the_modify_before_it(make: Impl
     assert states(make, place(), Step("link_lost"), error(201))[-1] is State.REJECTED, "nothing else was sent"
 
 
-def test_an_execution_that_was_busted_unseen_is_not_counted_for_what_a_later_one_named(make: Implementation) -> None:
-    """66, 15 and 19 of 100, of which nothing was heard and the first is gone: the lists say 34, the last says 100."""
-    fills = executed("b.01.01", 15, cum=81), executed("c.01.01", 19, cum=100)
+@pytest.mark.parametrize("told", [executed("c.01.01", 19, cum=100), status("Filled", 100, 0)], ids=["cumQty", "status"])
+def test_an_execution_that_was_busted_unseen_is_not_counted(make: Implementation, told: Step) -> None:
+    """66, 15 and 19 of 100, of which nothing was heard, and the first is gone: the lists say 34, what was told 100."""
+    fills = executed("b.01.01", 15, cum=81), executed("c.01.01", 19, cum=34)
     tracker = make()
-    steps = place(), Step("link_lost"), *fills, completed("Filled", filledQuantity=34)
+    steps = place(), Step("link_lost"), told, *fills, completed("Filled", filledQuantity=34)
     for now, step in enumerate(steps):
         tracker.apply(step, now)
     assert (tracker.state(7), tracker.facts(7).filled) == (State.FILLED, Decimal(34))
+
+
+def test_smaller_terms_that_made_it_filled_were_not_the_last(make: Implementation) -> None:
+    """TWS shrinks a child to 6 and lets it grow again; the word of the 6 comes last."""
+    steps = *LIVE, opened("Submitted", 6), executed("a.01.01", 6)
+    assert states(make, *steps)[-1] is State.FILLED
+    assert states(make, *steps, completed("Cancelled"))[-1] is State.CANCELLED
+    assert states(make, *steps, opened("Submitted"))[-1] is State.UNCERTAIN
+    filled = *steps, status("Filled", 6, 0), opened("Submitted")
+    assert states(make, *filled)[-1] is State.FILLED, "it was told so"
