@@ -101,6 +101,7 @@ class History(Truth):
         self.trouble = rng.choice((0, 1, 3, 8))  # per cent of messages and requests
         self.calm = False
         self.is_dark = False  # TWS has lost IB
+        self.is_doomed = False  # what is sent now is refused
         self.table = OrderTable(CLIENT)
         self.ids = Ids()
         self.intake = self.new_intake()
@@ -112,6 +113,7 @@ class History(Truth):
         self.told_fees = set()
         self.taken_back = Counter()
         self.told_filled = {}
+        self.unread_about = set()
         self.sent = set()
         self.seen = Counter()
         self.contracts = [Contract(symbol=s, secType="STK", exchange="SMART", currency="USD") for s in SYMBOLS]
@@ -133,8 +135,15 @@ class History(Truth):
             yield delay, message
             if self._strikes():
                 yield self.rng.below(2 * max(self.delays, 1) * MS), message
+            if self._strikes_more() and isinstance(message, incoming.OpenOrder | incoming.OrderStatus):
+                self.seen["told again much later"] += 1
+                yield self.more.below(3_000 * MS), message
 
     def _fate_of_place(self, request: Any, live: bool) -> Any:
+        if self.is_doomed and live:
+            if self.more.chance(1, 2):
+                self.gateway.force.status(CLIENT, request.orderId, "Cancelled")  # it means nothing
+            return Refusal(201, "Order rejected: no")
         if self._strikes():
             self.seen["modify or placement met a rule"] += 1
             if live:
@@ -197,7 +206,8 @@ class History(Truth):
         if isinstance(message, incoming.CommissionAndFeesReport):
             self.told_fees.add(message.commissionAndFeesReport.execId)
         self.take(Entry(self.now, message.MSG_ID, payload))
-        assert self.calm or self.intake.bad - bad <= 1
+        if self.intake.bad > bad:
+            self.check_doubted(message)
         if ask is not None and self.plan is not None:
             self.plan.ended(ask, self.now)
         self.check_now()
@@ -279,9 +289,11 @@ class History(Truth):
         plan = self.plan
         while plan is not None and plan is self.plan and (ask := plan.asks(self.now)) is not None:
             self.ask(ask)
-            self.deliver()
+            if not self._strikes_more():  # else the program acts before the answer is there
+                self.deliver()
         if plan is not None and plan.done and plan is self.plan:
             self.last_plan, self.plan = plan, None
+            self.check_blind(plan.complete)
             for difference in plan.differences:
                 if difference.kind is Kind.MISSING_THERE and difference.ours.startswith("execution"):
                     self.told_busts.add(difference.order_id)

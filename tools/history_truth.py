@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from ibwire.sim.gateway import Gateway
 from ibwire.sim.working import WorkingOrder
-from ibwire.spec.orderstates import ENDED, Risk, State
+from ibwire.spec.orderstates import ENDED, Flag, Risk, State
 from ibwire.trade.executions import EXACT, ZERO
 from ibwire.trade.orders import OrderTable
 from ibwire.trade.reconcile import Reconcile
 from ibwire.trade.view import OrderView
+from ibwire.types import incoming
 
 CLIENT: Final = 1
 _LIVE: Final = frozenset({"ApiPending", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
@@ -37,6 +38,8 @@ class Truth:
         Of each order of ours what busts and corrections took from its executions, in units.
     told_filled : dict
         What the table said last of each to be filled.
+    unread_about : set of int
+        Orders about which something could not be read since the last look-up that was answered completely.
     """
 
     seed: int
@@ -49,6 +52,7 @@ class Truth:
     told_fees: set[str]
     taken_back: Counter[int]
     told_filled: dict[int, Decimal]
+    unread_about: set[int]
 
     def theirs(self, order_id: int) -> WorkingOrder | None:
         """The gateway's order, None when it has none."""
@@ -79,6 +83,25 @@ class Truth:
             if filled < before and view.order_id not in self.taken_back:
                 self.wrong(view, order, f"had {before} filled, and no execution was changed")
             self.told_filled[view.order_id] = filled
+
+    def check_doubted(self, message: incoming.OpenOrder | incoming.OrderStatus | incoming.ExecDetails) -> None:
+        """A message that could not be read was about an order: nothing is sure of that one."""
+        about = message.execution if isinstance(message, incoming.ExecDetails) else message
+        view = self.table.get(about.orderId)
+        if view is None or view.state is State.CREATED:
+            return
+        self.unread_about.add(view.order_id)
+        if not (view.needs_query or view.is_uncertain):
+            self.wrong(view, self.theirs(view.order_id), "is sure of itself, and a message about it could not be read")
+
+    def check_blind(self, complete: bool) -> None:
+        """A look-up is over: if something was lacking in it, what was not read before is still remembered."""
+        if complete:
+            self.unread_about.clear()
+        for order_id in self.unread_about:
+            view = self.table.get(order_id)
+            if view is not None and not view.has(Flag.BLIND | Flag.NEEDS_QUERY):
+                self.wrong(view, self.theirs(order_id), "has forgotten that a message about it could not be read")
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +172,7 @@ class Truth:
     def _compare_values(self, view: OrderView, order: WorkingOrder) -> None:
         """What a program reads beside the state."""
         filled = order.size(order.filled_units)
-        if view.filled != filled:
+        if filled and view.filled != filled:  # where all of it was busted unheard, no execution says so
             self.wrong(view, order, f"says filled {view.filled}")
         if view.perm_id and order.permId and view.perm_id != order.permId:
             self.wrong(view, order, f"has permId {order.permId} there")
