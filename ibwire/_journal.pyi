@@ -1,8 +1,9 @@
 """Appends to the journal: entries into mapped, preallocated segments, from any thread, without the GIL."""
 
+from collections.abc import Collection
 from typing import final
 
-from ibwire._ring import LogRing, Region, Stepper
+from ibwire._ring import LogCursor, LogRing, Region, Stepper
 
 def crc32(data: bytes | bytearray | memoryview, value: int = 0) -> int:
     """As ``zlib.crc32``."""
@@ -48,6 +49,44 @@ class Recorder(Stepper):
     """Appends what comes into the order ring, in the thread that receives, before anything else looks at it."""
 
     def __init__(self, journal: Appender, ring: LogRing, region: Region) -> None: ...
+
+@final
+class Index:
+    """Whose the entries of a journal are. One thread."""
+
+    entries: int
+    last_ns: int
+    high_water: int
+    is_closed: bool
+    is_doubtful: bool
+    wall_offset: int
+    def __init__(
+        self,
+        client_id: int,
+        roles: bytes,
+        place: int,
+        cancels: Collection[int],
+        about_orders: Collection[int],
+        ended: Collection[bytes],
+    ) -> None: ...
+    def begin_segment(self) -> None:
+        """What is sorted from now on stands in the next segment."""
+    def gather(self, data: bytes, at: int, end: int, stop1: int, stop2: int) -> tuple[int, bytes]:
+        """The frames from ``at`` on that came in, as they came in, and where the next part begins."""
+    def sort(self, data: bytes, at: int, end: int, decoded: LogCursor | None, base: int) -> None:
+        """Take the entries from ``at`` to ``end``; ``decoded`` has what became of their frames, from ``base`` + 1 on."""
+    def pin(self, order_id: int, perm_id: int) -> None:
+        """This order is to be decoded, whatever else is true."""
+    def untold(self) -> list[int]:
+        """Ids of our orders that are kept and of which the gateway has not said whether they have a parent."""
+    def tie(self, order_id: int, parent_id: int) -> None:
+        """This order has a parent."""
+    def choose(self, before_ns: int) -> int:
+        """Set aside the orders that ended, with nothing about them since that time of the wall clock."""
+    def want(self, order_id: int, perm_id: int) -> list[int]:
+        """Look for an order that is set aside, by its order id or else its permId, with its family: their order ids."""
+    def kept(self, segment: int, wanted: bool = False) -> list[int]:
+        """Where in a segment the entries begin that are to be decoded; or those of all orders and of the wanted ones."""
 
 def measure(journal: Appender | None, payload: bytes, count: int, turns: int) -> float:
     """For the benchmark: ns of one append of a received frame; without a journal, of copying it."""

@@ -7,17 +7,18 @@ numbers are repeated below and compared by a test. Twin: ``io/journal_plain.py``
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset, strlen
 
 import os
 
 from ibwire._ring cimport data_of, entry_bytes, entry_payload, entry_payload_bytes, ibw_count, ibw_load32_relaxed, \
-    ibw_load_relaxed, ibw_now_ns, ibw_store32_relaxed, ibw_store_relaxed, ibw_store_release, ibw_wall_ns
+    entry_seq, ibw_load_relaxed, ibw_now_ns, ibw_store32_relaxed, ibw_store_relaxed, ibw_store_release, ibw_wall_ns
 from ibwire._ring cimport LogCursor, LogRing, Region, Stepper
+from ibwire._records cimport OrderStatusRecord
 
 cdef extern from "_journal.h" nogil:
     void ibw_crc_setup()
@@ -42,10 +43,20 @@ cdef extern from "_journal.h" nogil:
 cdef enum:
     HEAD_BYTES = 256           # of a segment
     ENTRY_HEAD_BYTES = 32
+    KIND_INTENT = 1
+    KIND_SENT = 2
+    KIND_SEND_FAILED = 3
     KIND_RECEIVED = 4
+    KIND_INPUT = 5
+    KIND_TRANSITION = 7
+    KIND_KILL = 8
     KIND_SESSION = 9
+    KIND_OPENED = 10
+    KIND_HIGH_WATER = 12
     KIND_GAP = 13
     KIND_END = 14
+    KIND_CUT = 15
+    KIND_CLOSED = 16
     FLAG_CARRIED = 1
     RECORD_HEAD_BYTES = 32     # of a ring's entry header: what every kind has
     NUMBER_AT = 24             # in the head of a segment
@@ -535,6 +546,10 @@ cdef class Recorder(Stepper):
                 self.cursor.at += entry_bytes(entry)
         pthread_mutex_unlock(&self.journal.mutex)
         self.cursor.leave()
+
+
+include "_journal_names.pxi"
+include "_journal_index.pxi"
 
 
 def measure(Appender journal, bytes payload not None, uint64_t count, int turns):

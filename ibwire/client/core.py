@@ -37,6 +37,7 @@ from ibwire.io.cursor import Cursor
 from ibwire.io.dispatch import Dispatcher
 from ibwire.io.journal import Act, FileJournal, Journal, NullJournal
 from ibwire.io.journal_rebuild import TABLE_KINDS
+from ibwire.io.journal_restore import Earlier
 from ibwire.io.journal_table import journaled, restore, told_of
 from ibwire.io.metrics import Metrics
 from ibwire.io.pump import InlinePump, Pump
@@ -51,7 +52,7 @@ from ibwire.trade.identity import Ids, IdStore, MemoryIdStore
 from ibwire.trade.orders import OrderTable
 from ibwire.trade.positions import date_after
 from ibwire.trade.risk_requests import EFFECTS, Effect
-from ibwire.trade.view import OrderEvent
+from ibwire.trade.view import OrderEvent, OrderView
 from ibwire.wire.codec import Codec, Role
 
 __all__ = ["Core", "LinkLike"]
@@ -147,6 +148,7 @@ class Core:
         self.done_seq = 0  # the message that the table is through with
         self.rows: Any = link.tables.orders if link.tables is not None else None
         self._disputed: list[OrderTrack] = []
+        self._is_recalling = False
         table_type = counted(self._table_type())
         if journal is not None:
             table_type = journaled(table_type, journal, lambda: self.taken_seq, now_ns)
@@ -214,9 +216,29 @@ class Core:
                 tell_open(table, rows, self.now_ns())
         if rebuilt is None:
             return 0
+        if rebuilt.earlier is not None:
+            self._wire_earlier(rebuilt.earlier)
         for text in told_of(rebuilt, getattr(self.journal, "cut", "")):
             self.intake.notice(OWN_NOTICE, text)
         return rebuilt.high_water
+
+    def _wire_earlier(self, earlier: Earlier) -> None:
+        """Orders of an earlier life are found by any thread, and what they were then nobody is told of now."""
+
+        def look(order_id: int, perm_id: int) -> None:
+            with self.lock:
+                self._is_recalling = True
+                try:
+                    earlier(order_id, perm_id)
+                finally:
+                    self._is_recalling = False
+
+        def found(view: OrderView) -> None:
+            assert isinstance(view, OrderTrack)
+            view.is_restored = True
+
+        earlier.found = found
+        self.table.graph.earlier = look
 
     def handle_of(self, track: OrderTrack) -> OrderHandle:
         """What programs get of an order that the table makes."""
@@ -418,6 +440,8 @@ class Core:
 
     def on_order_event(self, order: OrderTrack, event: OrderEvent) -> None:
         """The order table wrote an event; the lock is held."""
+        if self._is_recalling:
+            return
         self.queries.note(order)
         self.groups.note(order)
         self.listeners.note(order.handle, event)

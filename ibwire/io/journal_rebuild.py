@@ -29,6 +29,7 @@ from ibwire.io.journal_format import (
     result_of,
 )
 from ibwire.io.journal_read import Reading, Tail, read
+from ibwire.spec.orderstates import State
 from ibwire.spec.records import BY_NAME
 from ibwire.spec.registry import INCOMING, OUTGOING
 from ibwire.wire.codec import Codec, Role, UnknownMessage
@@ -111,6 +112,10 @@ class Rebuilt:
         Why the kill switch is engaged; empty while it is not.
     undecodable : int
         Frames that could not be decoded.
+    set_aside : int
+        Orders that ended long ago and were not given to the table (``io.journal_restore``).
+    earlier : callable or None
+        Gives the table one of those.
     """
 
     epoch: int = 0
@@ -129,6 +134,8 @@ class Rebuilt:
     is_complete: bool = True
     killed: str = ""
     undecodable: int = 0
+    set_aside: int = 0
+    earlier: Any = None
 
 
 class Replay:
@@ -261,10 +268,17 @@ class Replay:
         if self.table is not None:
             for name, value in values.items():
                 if isinstance(value, dict):
-                    values[name] = [view for ids in value["orders"] if (view := self._view(*ids)) is not None]
+                    values[name] = self._views(what, value["orders"])
             if INPUTS[what]:
                 values["now_ns"] = entry.ns
             getattr(self.table, what)(**values)
+
+    def _views(self, what: str, names: list[Any]) -> list[Any]:
+        own = self.table.client_id
+        if what == "on_dispute" and not all(client_id == own and order_id for client_id, order_id, _ in names):
+            # Then all are doubted, also where the one that is not ours is not in this table.
+            return [view for view in self.table if view.state is not State.CREATED]
+        return [view for ids in names if (view := self._view(*ids)) is not None]
 
     def _view(self, client_id: int, order_id: int, perm_id: int) -> Any:
         by_perm = self.table.by_perm_id(perm_id) if perm_id else None
@@ -357,6 +371,11 @@ def replay(source: Reading | Path | str, table: Any) -> Rebuilt:
     work = Replay(table)
     for entry in reading:
         work.take(entry)
+    return finish(work, reading)
+
+
+def finish(work: Replay, reading: Reading) -> Rebuilt:
+    """What was found, once all of a reading was taken."""
     facts = work.finish()
     facts.tail = reading.tail
     facts.last_seq = reading.last_seq
@@ -368,7 +387,11 @@ def replay(source: Reading | Path | str, table: Any) -> Rebuilt:
 
 def rebuild(source: Reading | Path | str, table: Any) -> Rebuilt:
     """As :func:`replay`, for a program that begins: every order that had not ended is uncertain until reconciled."""
-    facts = replay(source, table)
+    return begin_with(replay(source, table), table)
+
+
+def begin_with(facts: Rebuilt, table: Any) -> Rebuilt:
+    """The program that wrote it has ended: what had not is uncertain."""
     table.on_link_lost(DIED, facts.last_ns)
     facts.open_orders = list(table.open())
     return facts

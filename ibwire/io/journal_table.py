@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ibwire.io.journal_api import Journal
-from ibwire.io.journal_rebuild import INPUTS, Rebuilt, rebuild
+from ibwire.io.journal_rebuild import INPUTS, Rebuilt
+from ibwire.io.journal_restore import begin
 
 __all__ = ["journaled", "restore", "told_of"]
 
@@ -109,7 +110,7 @@ def restore(table: Any, journal: Journal) -> Rebuilt | None:
         return None
     table._is_telling = True  # it stands there already
     try:
-        rebuilt = rebuild(directory, table)
+        rebuilt = begin(directory, table)
     finally:
         table._is_telling = False
     journal.prune({view.order_id: rebuilt.first_seq.get(view.order_id, 0) for view in rebuilt.open_orders})

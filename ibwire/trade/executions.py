@@ -136,6 +136,11 @@ class ExecutionBook(Generic[OwnerT]):
         """Fee reports whose execution has not come."""
         return [fee for revisions in self._early_fees.values() for fee in revisions.values()]
 
+    def adopt(self, fill: Fill[OwnerT]) -> None:
+        """Take an execution with all that is known of it; nothing was known of it here but perhaps fees."""
+        self._fills[fill.base] = fill
+        fill.fees.update(self._early_fees.pop(fill.base, {}))
+
     def on_execution(
         self, contract: Any, execution: Any, now_ns: int
     ) -> tuple[Outcome, Fill[OwnerT], Decimal, Decimal]:

@@ -8,7 +8,7 @@ thread. Facts: reference SEMANTICS, section 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -61,11 +61,18 @@ class OrderGraph:
         Our own client id: messages without one are ours.
     view_type : type
         What to make of a new order.
+
+    Attributes
+    ----------
+    earlier : callable or None
+        Asked for an order of our own that nothing here is known of, ``earlier(order_id, perm_id)`` with one of them 0;
+        it may :meth:`adopt` it.
     """
 
     def __init__(self, client_id: int, view_type: type[OrderView] = OrderView) -> None:
         self.client_id = client_id
-        self._view_type = view_type
+        self.earlier: Callable[[int, int], object] | None = None
+        self.view_type = view_type
         self._views: list[OrderView] = []
         self._by_key: dict[tuple[int, int], OrderView] = {}
         self._by_perm: dict[int, OrderView] = {}
@@ -82,10 +89,15 @@ class OrderGraph:
 
     def by_key(self, order_id: int, client_id: int | None = None) -> OrderView | None:
         """The order with this id, of our own client unless another is named."""
-        return self._by_key.get((self.client_id if client_id is None else client_id, order_id))
+        client_id = self.client_id if client_id is None else client_id
+        if self.earlier is not None:
+            self.recall(client_id, order_id, 0)
+        return self._by_key.get((client_id, order_id))
 
     def by_perm_id(self, perm_id: int) -> OrderView | None:
         """The order with this account-wide id."""
+        if self.earlier is not None:
+            self.recall(None, 0, perm_id)
         return self._by_perm.get(perm_id)
 
     def by_ref(self, order_ref: str) -> list[OrderView]:
@@ -123,9 +135,28 @@ class OrderGraph:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
+    def recall(self, client_id: int | None, order_id: int, perm_id: int) -> None:
+        """Have an order of an earlier life, if it is named and not here."""
+        if self.earlier is None:
+            return
+        ours = order_id if client_id in (None, self.client_id) else 0
+        if ours and (self.client_id, ours) not in self._by_key:
+            self.earlier(ours, 0)
+        if perm_id and perm_id not in self._by_perm:
+            self.earlier(0, perm_id)
+
+    def adopt(self, view: OrderView) -> None:
+        """Take an order of our own with all that is known of it; nothing was known of it here."""
+        self._views.append(view)
+        self._by_key.setdefault((view.client_id, view.order_id), view)
+        if view.perm_id:
+            self._by_perm.setdefault(view.perm_id, view)
+        if view.order_ref:
+            self._by_ref.setdefault(view.order_ref, []).append(view)
+
     def new(self, client_id: int, order_id: int, now_ns: int) -> OrderView:
         """A new order; the first one under an id has it."""
-        view = self._view_type(order_id, client_id, now_ns)
+        view = self.view_type(order_id, client_id, now_ns)
         self._views.append(view)
         if order_id:
             self._by_key.setdefault((client_id, order_id), view)
@@ -152,6 +183,8 @@ class OrderGraph:
             `rival`: the order that has the same order id and another permId; the view is new then.
         """
         client_id = self.client_id if client is None else client
+        if self.earlier is not None:
+            self.recall(client_id, order_id, perm_id)
         keyed = self._by_key.get((client_id, order_id)) if order_id else None
         if keyed is None and order_id and client_id == 0 and not perm_id:
             keyed = self._by_key.get((self.client_id, order_id))  # a message with its ids zeroed makes no new order

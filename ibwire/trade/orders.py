@@ -137,6 +137,12 @@ class OrderTable:
         held = State.UNTRANSMITTED
         return [view.order_id for view in own if view.may_fill or (view.state is held and not view.what_if)]
 
+    def adopt(self, view: OrderView) -> None:
+        """Take an order of our own, with its executions, of which nothing was known here; ``graph.earlier`` does."""
+        for fill in view.fills.values():
+            self.book.adopt(fill)
+        self.graph.adopt(view)
+
     def _own(self, order_id: int) -> OrderView | None:
         return self.graph.by_key(order_id)
 
@@ -331,6 +337,9 @@ class OrderTable:
     def on_execution(self, msg: Any, now_ns: int) -> OrderView:
         """An execDetails, live or as the answer to a request: `msg` has contract and execution."""
         execution = msg.execution
+        if self.graph.earlier is not None:  # it may be one of an order that is not here yet
+            ids = id_of(execution.orderId), id_of(execution.permId)
+            self.graph.recall(client_of(execution), *ids)
         outcome, fill, shares, notional = self.book.on_execution(msg.contract, execution, now_ns)
         self.heard.add(fill.base)
         view, other = fill.owner, None

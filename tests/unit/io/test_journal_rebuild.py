@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import ibwire
 from ibwire.errors import ConfigError, IbwireError
+from ibwire.io import journal_restore, journal_table
 from ibwire.io.journal import Act, FileJournal, MemoryJournal
 from ibwire.io.journal_errors import JournalError, JournalFull, JournalLocked
 from ibwire.io.journal_format import INTENT, Kind
@@ -125,6 +127,29 @@ def test_the_next_life_begins_with_what_the_last_one_left(tmp_path: Path) -> Non
     facts = replay(tmp_path, table)
     assert picture(table) == picture(core.table)
     assert facts.epoch == 2
+
+
+def test_an_order_of_long_ago_is_there_for_who_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long_ago = functools.partial(journal_restore.begin, kept_ns=0, wall_ns=1 << 62)
+    monkeypatch.setattr(journal_table, "begin", long_ago)
+    with ibwire.connect("sim", state_dir=str(tmp_path)) as ib:
+        contract = ib.qualify(stock("AAPL"))
+        done = ib.orders.place(contract, market("BUY", 10)).wait("done")
+        working = ib.orders.place(contract, limit("BUY", 10, 1.0)).wait("live").order_id
+    events = [event.state for event in done.events]
+    with ibwire.connect("sim", state_dir=str(tmp_path)) as ib:
+        heard: list[Any] = []
+        ib.on_order(heard.append)
+        assert [order.order_id for order in ib.orders.all()] == [working]
+        found = ib.orders.get(done.order_id)
+        assert found is not None and found.is_filled and found.filled == 10
+        assert [event.state for event in found.events] == events
+        assert ib.orders.get(done.order_id) is found
+        assert ib.orders.get(10**6) is None
+        assert {order.order_id for order in ib.orders.all()} == {working, done.order_id}
+        new = ib.orders.place(ib.qualify(stock("AAPL")), limit("BUY", 10, 1.0)).wait("live")
+        assert new.order_id > working
+        assert heard and done.order_id not in {change.order.order_id for change in heard}
 
 
 def test_a_dispute_is_in_the_journal(tmp_path: Path) -> None:
