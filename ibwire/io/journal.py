@@ -135,6 +135,7 @@ class _Writing:
         self._put(Kind.VERDICT, now_ns, json_body(values))
 
     def transition(self, order_id: int, perm_id: int, before: str, after: str, title: str, now_ns: int) -> None:
+        # In this order: who begins with the journal reads it without a parser (_journal_index.pxi).
         values = {"orderId": order_id, "permId": perm_id, "from": before, "to": after, "title": title}
         self._put(Kind.TRANSITION, now_ns, json_body(values))
 

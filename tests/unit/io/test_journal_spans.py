@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ibwire import _journal
+from ibwire.io import journal_restore
 from ibwire.io.journal import FileJournal
 from ibwire.io.journal_errors import JournalCorrupt
-from ibwire.io.journal_format import HEAD_BYTES
+from ibwire.io.journal_format import HEAD_BYTES, Kind
 from ibwire.io.journal_read import Reading, segments_of, span
 from ibwire.ring import impl
 
@@ -65,6 +67,17 @@ def test_a_check_finds_what_reading_finds(tmp_path: Path, name: str, monkeypatch
         assert found == outcome(sources, whole=False)
         said.add((bool(found[0]), found[6] != "None"))
     assert said == {(True, False), (False, True), (False, False)}
+
+
+def test_compiled_code_has_the_numbers_of_the_format() -> None:
+    package = Path(_journal.__file__).parent
+    kinds = dict(re.findall(r"^    KIND_(\w+) = (\d+)$", (package / "_journal.pyx").read_text(), re.M))
+    assert len(kinds) > 12
+    assert {name: int(number) for name, number in kinds.items()} == {name: int(Kind[name]) for name in kinds}
+    roles = re.findall(r"^    (NAMES_[A-Z]+|BINDS_ORDER) = (\d)", (package / "_journal_index.pxi").read_text(), re.M)
+    known = {name: getattr(journal_restore, f"_{name}", 0) for name, _ in roles}
+    assert {name: int(number) for name, number in roles} == known
+    assert len(known) == 7
 
 
 def test_both_spans_end_at_the_same_place(tmp_path: Path) -> None:
