@@ -11,8 +11,8 @@ import pytest
 
 from ibwire.io import journal_restore
 from ibwire.io.journal_errors import JournalCorrupt
-from ibwire.io.journal_format import Kind
-from ibwire.io.journal_read import segments_of
+from ibwire.io.journal_format import Act, Kind, intent_of
+from ibwire.io.journal_read import read, segments_of
 from ibwire.io.journal_rebuild import MESSAGES, Rebuilt, rebuild
 from ibwire.io.journal_restore import KEPT_NS, begin
 from ibwire.ring import impl
@@ -208,6 +208,35 @@ def test_what_the_program_may_not_have_seen_is_given_to_the_table(tmp_path: Path
     table = OrderTable(CLIENT)
     assert begin(tmp_path, table, 0, later()).set_aside == 0
     assert [view.state for view in table] == [State.UNCERTAIN, State.UNCERTAIN]
+
+
+def test_an_order_that_was_placed_again_is_open_again(tmp_path: Path) -> None:
+    """Also where its journal tells of no change of its state since."""
+    life = Life(tmp_path, World(1, 176), None)
+    again, other = life.place(), life.place()
+    for order_id in (again, other):
+        life.plain_life(order_id, "Cancelled")
+    life.takes(99)
+    intent = next(entry for entry in read(tmp_path) if entry.kind == Kind.INTENT)
+    seq = life.journal.intent(Act.PLACE, again, intent_of(intent).frame, life.taken, life.world.tick())
+    life.journal.sent(seq, again, 300, life.taken, life.world.tick())
+    life.journal.close()
+    table = OrderTable(CLIENT)
+    assert begin(tmp_path, table, 0, later()).set_aside == 1
+    assert [(view.order_id, view.state) for view in table] == [(again, State.UNCERTAIN)]
+
+
+def test_a_child_that_released_its_parent_stays_with_it(tmp_path: Path) -> None:
+    """Also where the gateway never said that it is a child: its history tells of the release."""
+    life = Life(tmp_path, World(1, 176), None)
+    parent = life.place(transmit=False)
+    child = life.place(parent=parent)
+    life.execution(child, CLIENT, life.perm(child), 10, 10)
+    life.status(parent, "Submitted")
+    life.takes(99)
+    life.close()
+    assert life.table.get(child).is_filled
+    assert compare(tmp_path) == 0
 
 
 @pytest.mark.parametrize("wrong", ["gap", "garbled"])
