@@ -59,6 +59,7 @@ class Index:
     high_water: int
     is_closed: bool
     is_doubtful: bool
+    listed_ns: int
     wall_offset: int
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Index:
         cancels: Collection[int],
         about_orders: Collection[int],
         ended: Collection[bytes],
+        listed: bytes,
     ) -> None: ...
     def begin_segment(self) -> None:
         """What is sorted from now on stands in the next segment."""

@@ -21,11 +21,14 @@ cdef enum:
     MOST_FRAMED = 1 << 22
     RECORD_FLAG_UNDECODABLE = 16
 
+cdef int64_t MARGIN_NS = 60_000_000_000  # between an execution and a list of positions that may have it or not
+
 cdef struct Group:         # an order, as far as its entries tell
     int64_t order_id
     int64_t perm_id
     int64_t parent_id
     int64_t last_ns        # wall clock, of its last entry
+    int64_t traded_ns      # and of its last execution
     bint is_placed         # the first of them places it
     bint is_ended          # the last change of its state ended it
     bint is_plain
@@ -46,6 +49,7 @@ cdef class Index:
     place, cancels : the act of an intent that makes an order; those that add no risk.
     about_orders : the acts that the order table is told of.
     ended : the words for states that are ends.
+    listed : how the body of an input begins, behind its message, that tells of every position.
     """
 
     cdef int64_t client_id
@@ -53,6 +57,8 @@ cdef class Index:
     cdef uint8_t[256] acts          # 1 makes an order, 2 the table is told of it, 4 uses up an id
     cdef bytes words                # those for "ended", each behind its length
     cdef const uint8_t *first_word
+    cdef const uint8_t *first_listed
+    cdef uint64_t listed_bytes
     cdef Group *groups
     cdef uint32_t group_count, group_room
     cdef uint32_t *offsets          # of each entry, in its segment
@@ -68,12 +74,16 @@ cdef class Index:
     cdef uint64_t until             # bytes of the decoded ones that can be looked at
     cdef readonly int64_t last_ns   # of the last entry that counts
     cdef readonly int64_t high_water
+    cdef bint is_execution          # the entry at hand
     cdef readonly bint is_closed
     cdef readonly bint is_doubtful  # something here is not as it should be: everything has to be decoded
+    cdef readonly int64_t listed_ns  # wall clock: executions since then count for the positions; 0: none does
+    cdef int64_t last_listed_ns
+    cdef bytes listed               # how an input begins that tells of all positions
     cdef public int64_t wall_offset  # of the wall clock from the entries' times
 
     def __cinit__(self, int64_t client_id, bytes roles not None, int place, cancels not None, about_orders not None,
-                  ended not None):
+                  ended not None, bytes listed not None):
         if len(roles) != 256:
             raise ValueError("256 kinds have a role each")
         self.client_id = client_id
@@ -82,6 +92,9 @@ cdef class Index:
             self.acts[act] = (act == place) | (act in about_orders) << 1 | (act not in cancels) << 2
         self.words = b"".join(bytes([len(word)]) + word for word in ended)
         self.first_word = <const uint8_t *>PyBytes_AS_STRING(self.words)
+        self.listed = listed
+        self.first_listed = <const uint8_t *>PyBytes_AS_STRING(self.listed)
+        self.listed_bytes = len(listed)
         self.starts = []
 
     def __dealloc__(self):
@@ -198,7 +211,9 @@ cdef class Index:
             for i in range(self.group_count):
                 one = &self.groups[i]
                 one.is_kept = not (one.is_placed and one.is_ended and one.is_plain and one.perm_id
-                                   and one.has_parent_told and one.last_ns < before_ns) or self.is_doubtful
+                                   and one.has_parent_told and one.last_ns < before_ns
+                                   and not (self.listed_ns and one.traded_ns > self.listed_ns - MARGIN_NS)
+                                   ) or self.is_doubtful
                 if one.is_kept:
                     failed |= self.name_family(&names, one)
             i = 0
@@ -268,6 +283,7 @@ cdef class Index:
         cdef int failed = self.grow()
         if failed:
             return failed
+        self.is_execution = False
         if kind != KIND_END and kind != KIND_OPENED and kind != KIND_CUT:
             self.last_ns = ns
         if kind != KIND_END:
@@ -282,6 +298,9 @@ cdef class Index:
             owner = self.outcome(body)
         elif kind == KIND_INPUT and n >= 8:
             self.taken((<const uint64_t *>body)[0])
+            if n - 8 >= self.listed_bytes and not memcmp(body + 8, self.first_listed, self.listed_bytes):
+                self.listed_ns = self.last_listed_ns if self.last_listed_ns else ns + self.wall_offset
+                self.last_listed_ns = ns + self.wall_offset
             owner = OF_ALL
         elif kind == KIND_OPENED:
             self.forget_recent()
@@ -301,6 +320,8 @@ cdef class Index:
             owner = OF_ALL
         if owner >= 0:
             self.groups[owner].last_ns = ns + self.wall_offset
+            if self.is_execution:
+                self.groups[owner].traded_ns = ns + self.wall_offset
         self.offsets[self.count] = <uint32_t>at
         self.owners[self.count] = owner
         self.count += 1
@@ -421,6 +442,7 @@ cdef class Index:
                 if known_id(record.parentId):
                     self.groups[owner[0]].parent_id = record.parentId
         elif role == NAMES_EXECUTION:
+            self.is_execution = True
             failed = self.order(record, owner)
             if failed:
                 return failed

@@ -17,7 +17,17 @@ from typing import Any, Final
 
 from ibwire.errors import ConsumerTooSlow, ProtocolError
 from ibwire.io.journal_errors import JournalCorrupt
-from ibwire.io.journal_format import FLAG_CARRIED, HEAD_BYTES, Act, Entry, Kind, entry_at, input_of, intent_of
+from ibwire.io.journal_format import (
+    FLAG_CARRIED,
+    HEAD_BYTES,
+    Act,
+    Entry,
+    Kind,
+    entry_at,
+    input_of,
+    intent_of,
+    json_body,
+)
 from ibwire.io.journal_read import Reading, segments_of
 from ibwire.io.journal_rebuild import DIED, Rebuilt, Replay, begin_with, finish, rebuild
 from ibwire.ring import impl
@@ -45,6 +55,7 @@ _ROLES: Final = {
     "orderBound": _BINDS_ORDER,
 }
 _DISPUTE: Final = b'"on_dispute"'
+_POSITIONS: Final = json_body({"input": "on_positions"})[:-1]
 
 
 def _roles() -> bytes:
@@ -81,7 +92,7 @@ class _Scan:
         about = [Act.PLACE, Act.MODIFY, Act.CANCEL]
         ended = [state.label.encode() for state in ENDED]
         make = import_module("ibwire._journal").Index
-        self.index: Any = make(client_id, _roles(), Act.PLACE, cancels, about, ended)
+        self.index: Any = make(client_id, _roles(), Act.PLACE, cancels, about, ended, _POSITIONS)
         self.before_opened: list[int] = []  # time of the last entry before each process began
         self._versions: dict[int, int] = {}  # by epoch
         self._by_version: dict[int, _Decoded] = {}

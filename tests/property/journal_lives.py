@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ibwire.types.constructors import limit, stock
 from ibwire.wire.codec import Codec, Role
 
 CLIENT = 1
+AAPL = replace(stock("AAPL"), conId=265598)
 STATUSES = ["PendingSubmit", "PreSubmitted", "Submitted", "Filled", "Cancelled", "ApiCancelled", "Inactive", "Odd"]
 CODES = [201, 202, 110, 161, 399, 10147, 10148, 135, 104]
 _NOT_PLAIN = ("became", "fills")
@@ -137,7 +138,7 @@ class Life:
         )  # fmt: skip
 
     def open_order(self, order: structs.Order, status: str) -> None:
-        self.arrives(incoming.OpenOrder(order.orderId, stock("AAPL"), order, structs.OrderState(status=status)))
+        self.arrives(incoming.OpenOrder(order.orderId, AAPL, order, structs.OrderState(status=status)))
 
     def execution(self, order_id: int, client: int, perm: int, shares: int, cum: int, again: int = 0) -> None:
         if not again:
@@ -145,7 +146,7 @@ class Life:
         name = f"0000e0d5.{again or self.world.execs:08d}.01.{1 + bool(again):02d}"
         self.arrives(
             incoming.ExecDetails(
-                -1, stock("AAPL"),
+                -1, AAPL,
                 structs.Execution(
                     execId=name, time="20260105 10:00:00", side="BOT", shares=Decimal(shares), price=1.0, permId=perm,
                     clientId=client, orderId=order_id, cumQty=Decimal(cum), avgPrice=1.0, acctNumber="DU0000001",
@@ -165,11 +166,11 @@ class Life:
             order_id, self.world.next_id = self.world.next_id, self.world.next_id + 1
         order = limit("BUY", self.rng.choice([10, 10, 20]), self.rng.choice([1.0, 2.0]))
         order.orderId, order.parentId, order.transmit = order_id, parent, transmit
-        frame = self.client.encode(outgoing.PlaceOrder(order_id, stock("AAPL"), order))
+        frame = self.client.encode(outgoing.PlaceOrder(order_id, AAPL, order))
         order.clientId = CLIENT
         now_ns = self.world.tick()
         intent = self.journal.intent(act, order_id, frame, self.taken, now_ns)
-        self.table.on_place(order_id, stock("AAPL"), order, now_ns, 4 + len(frame), "text")
+        self.table.on_place(order_id, AAPL, order, now_ns, 4 + len(frame), "text")
         self._ends(intent, order_id, len(frame), outcome)
         return order_id
 

@@ -18,8 +18,9 @@ from ibwire.io.journal_restore import KEPT_NS, begin
 from ibwire.ring import impl
 from ibwire.spec.orderstates import ENDED, TRANSITIONS, Event, Flag, State, find_rule, resolve
 from ibwire.trade.orders import OrderTable
+from ibwire.trade.positions import packed
 from ibwire.types import incoming, structs
-from tests.property.journal_lives import CLIENT, CODES, STATUSES, Life, World, later, name_of, picture
+from tests.property.journal_lives import AAPL, CLIENT, CODES, STATUSES, Life, World, later, name_of, picture
 
 _LISTS = ("open_orders", "first_seq", "set_aside", "earlier")
 
@@ -224,6 +225,26 @@ def test_an_order_that_was_placed_again_is_open_again(tmp_path: Path) -> None:
     table = OrderTable(CLIENT)
     assert begin(tmp_path, table, 0, later()).set_aside == 1
     assert [(view.order_id, view.state) for view in table] == [(again, State.UNCERTAIN)]
+
+
+def test_positions_are_counted_from_every_execution_since_they_were_told(tmp_path: Path) -> None:
+    world = World(1, 176)
+    life = Life(tmp_path, world, None)
+    key, minutes = ("DU0000001", AAPL.conId), 60_000_000_000
+    for told in range(3):  # what an execution before a list did may be in question until the list after it
+        life.plain_life(life.place())
+        life.takes(99)
+        world.now_ns += 10 * minutes
+        life.table.on_positions(packed({key: Decimal(10 * told + 10)}), "20260105", world.tick())
+        world.now_ns += 10 * minutes
+    life.plain_life(life.place())
+    life.close()
+    whole, some = OrderTable(CLIENT), OrderTable(CLIENT)
+    rebuild(tmp_path, whole)
+    assert begin(tmp_path, some, 0, later()).set_aside == 2
+    assert sorted(view.order_id for view in some) == [3, 4]
+    assert some.held.expected(key) == whole.held.expected(key) == 40
+    assert some.get(1) is not None and some.held.expected(key) == 40
 
 
 def test_a_child_that_released_its_parent_stays_with_it(tmp_path: Path) -> None:
