@@ -170,9 +170,10 @@ def settle_quantity(view: OrderView, now_ns: int) -> None:
 def reopen(view: OrderView, now_ns: int) -> None:
     """Terms are reported that its executions do not fill: those that made it filled were not the last."""
     total = view.max_quantity
-    if view.state is State.FILLED and total is not None and view.confirmed_filled < total:
-        if doubt(view, Event.EXECUTION_REDUCED, now_ns, "the terms are larger than those that were filled"):
-            view.flags |= _DOUBT  # these may be older ones
+    if view.state is not State.FILLED or total is None or view.confirmed_filled >= total:
+        return
+    if doubt(view, Event.EXECUTION_REDUCED, now_ns, "the terms are larger than those that were filled"):
+        view.flags |= _DOUBT  # these may be older ones
 
 
 def believe_sum(view: OrderView, told: Decimal | None, now_ns: int) -> None:
