@@ -6,7 +6,8 @@
   inline strategy in Python that reads the quote and places a prepared order, with five policies and the journal.
 - `placing`: from the call until the kernel has the last byte, and until it returns, with five policies and the journal
   (fsync interval): a prepared order, a plain one, and ``placeOrder`` of the official client, each in a process of its
-  own. The kernel's moment is the history's own ("sent"); the official client's is taken in its socket's ``send``.
+  own. The kernel's moment is the history's own ("sent"); the official client's is taken in its socket's ``send``. The
+  floor is a bare send of bytes of an order's size, in the same turns.
 
 The gateway is a few lines that believe everything and answer no order.
 """
@@ -195,6 +196,31 @@ def _official(port: int, version: int, count: int) -> None:
     app.disconnect()
 
 
+def _bare(port: int, version: int, count: int) -> None:
+    """Times of a bare send of as many bytes as an order has."""
+    from ibwire.types import outgoing
+    from ibwire.types.constructors import limit
+    from ibwire.wire.codec import Codec, Role
+
+    codec = Codec(version, Role.CLIENT)
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.sendall(b"API\0")
+        wire.send_frame(sock, b"v100..225")
+        wire.take_frame(sock)
+        wire.send_frame(sock, codec.encode(outgoing.StartApi(1, "")))
+        for _ in range(2):  # the next id, the accounts
+            wire.take_frame(sock)
+        payload = codec.encode(outgoing.PlaceOrder(1, _aapl(), limit("BUY", 1, 99.0, account=ACCOUNT)))
+        data, stamped = struct.pack(">I", len(payload)) + payload, Stamped(sock)
+
+        def send(number: int) -> Callable[[], int]:
+            stamped.send(data)
+            return lambda: stamped.sent_ns
+
+        _report(_timed("bare send", count, send))
+
+
 class Stamped:
     """A socket that says when its last send returned."""
 
@@ -297,7 +323,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.run:
         name, *numbers = args.run
-        {"strategy": _strategy, "place": _place, "official": _official}[name](*map(int, numbers))
+        {"strategy": _strategy, "place": _place, "official": _official, "bare": _bare}[name](*map(int, numbers))
         return
     with tempfile.TemporaryDirectory() as folder:
         ends = Ends(Path(folder))
@@ -307,7 +333,8 @@ def main() -> None:
             _show("echo in C", bare, median(bare))
             _show("strategy, gate and journal", times, median(bare))
         for version in VERSIONS:
-            ours = placing("ibwire", "place", version, args.count)
+            ours = placing("ibwire", "bare", version, args.count)
+            ours |= placing("ibwire", "place", version, args.count)
             theirs = placing("official", "official", version, args.count)
             print(f"placing at {version}, gate of five policies, journal")
             for moment in ("in the kernel", "returned"):

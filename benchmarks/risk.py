@@ -54,7 +54,7 @@ def gate(rounds: int) -> None:
     book.on_told("positions")
     book.on_told("orders")
     book.on_quote(AAPL.conId, Quote(99.9, 100.1, 100.0, recv_ns=monotonic_ns() + 10**12))
-    policies = (MaxQuantity(1000), MaxNotional(1e6), MaxPosition(1e6), PriceBand(0.05), OrderRate(50, 0.0))
+    policies = (MaxQuantity(1000), MaxNotional(1e6), MaxPosition(1e6), PriceBand(0.05), OrderRate(50, 1e-6))
     made = Gate(policies, clock_ns=monotonic_ns, lock=lock, book=book)
     request = Request(AAPL, ORDER)
 
