@@ -473,7 +473,7 @@ ERROR_NOT_FOUND      any     -                          -            NOT_FOUND  
 ERROR_UNDECIDED      any     -                          -            UNDECIDED           QUERY            -
 
 TERMS_ACCEPTED       any     MORE                       -            WARNING             -                -
-TERMS_ACCEPTED       any     AMBIGUOUS                  -            MODIFY_ACCEPTED     MODIFY_REFUSED   MODIFY_OPEN
+TERMS_ACCEPTED       any     AMBIGUOUS                  -            MODIFY_ACCEPTED    MODIFY_REFUSED+DOUBT MODIFY_OPEN
 TERMS_ACCEPTED       any     -                          -            MODIFY_ACCEPTED     -                MODIFY_OPEN
 TERMS_STALE          any     SNAPSHOT                   -            WARNING             -                -
 TERMS_STALE          SHUT    -                          -            TERMS_DOUBTFUL      -                -

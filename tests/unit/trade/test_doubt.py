@@ -167,3 +167,11 @@ def test_smaller_terms_that_made_it_filled_were_not_the_last(make: Implementatio
     assert states(make, *steps, opened("Submitted"))[-1] is State.UNCERTAIN
     filled = *steps, status("Filled", 6, 0), opened("Submitted")
     assert states(make, *filled)[-1] is State.FILLED, "it was told so"
+
+
+def test_a_modify_back_that_an_old_message_seemed_to_confirm_may_be_refused(make: Implementation) -> None:
+    """100, 150, 100 again: an openOrder from before says 100, the second modify is refused, and 100 are executed."""
+    steps = *LIVE, place(150), opened("Submitted", 150), place(100), opened("Submitted", 100)
+    assert states(make, *steps, executed("a.01.01", 100))[-1] is State.PARTIALLY_FILLED
+    assert states(make, *steps, error(201), executed("a.01.01", 100))[-1] is State.PARTIALLY_FILLED
+    assert states(make, *steps, executed("a.01.01", 100), status("Filled", 100, 0))[-1] is State.FILLED
