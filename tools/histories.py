@@ -113,6 +113,7 @@ class History(Truth):
         self.told_fees = set()
         self.taken_back = Counter()
         self.told_filled = {}
+        self.told_most = {}
         self.unread_about = set()
         self.sent = set()
         self.seen = Counter()
@@ -208,6 +209,8 @@ class History(Truth):
         self.take(Entry(self.now, message.MSG_ID, payload))
         if self.intake.bad > bad:
             self.check_doubted(message)
+        else:
+            self.hear(message)
         if ask is not None and self.plan is not None:
             self.plan.ended(ask, self.now)
         self.check_now()
@@ -245,7 +248,7 @@ class History(Truth):
             self.last_plan, self.plan = self.plan, None
         self.table.on_link_lost("gone", self.now)
         for view in self.table:
-            if view.may_fill and not view.is_uncertain:
+            if (view.may_fill or view.state is State.UNTRANSMITTED) and not view.is_uncertain:
                 self.wrong(view, None, "is not uncertain without a link")
 
     # -- time --------------------------------------------------------------------------------------------------------

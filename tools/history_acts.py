@@ -89,7 +89,7 @@ def there_and_back(history: History) -> None:
     other = Decimal(history.more.between(1, 40) * 10)
     _put(history, view, replace(view.order, transmit=True, totalQuantity=other))
     history.advance(history.more.choice((0, 0, 20, 200)))
-    if history.session is not None:
+    if history.session is not None and not view.is_done:
         terms = {"totalQuantity": old.totalQuantity, "lmtPrice": view.order.lmtPrice}
         _put(history, view, replace(view.order, transmit=True, **terms))
 
@@ -140,7 +140,7 @@ def refused_back(history: History) -> None:
     first = view.order
     history.put(view.order_id, view.contract, replace(first, transmit=True, totalQuantity=size * 2))
     history.advance(history.more.choice((0, 60, 100)))
-    if history.session is None:
+    if history.session is None or view.is_done:
         return
     history.is_doomed = True
     history.put(view.order_id, view.contract, replace(first, transmit=True, totalQuantity=size))

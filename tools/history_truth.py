@@ -38,6 +38,8 @@ class Truth:
         Of each order of ours what busts and corrections took from its executions, in units.
     told_filled : dict
         What the table said last of each to be filled.
+    told_most : dict
+        The most that messages of each order, which could be read, said to be executed of it.
     unread_about : set of int
         Orders about which something could not be read since the last look-up that was answered completely.
     """
@@ -52,11 +54,19 @@ class Truth:
     told_fees: set[str]
     taken_back: Counter[int]
     told_filled: dict[int, Decimal]
+    told_most: dict[int, Decimal]
     unread_about: set[int]
 
     def theirs(self, order_id: int) -> WorkingOrder | None:
         """The gateway's order, None when it has none."""
         return self.gateway.engine.orders.get((CLIENT, order_id))
+
+    def counterpart(self, view: OrderView) -> WorkingOrder | None:
+        """What a view stands for: not another order that got the id of one which the gateway had forgotten."""
+        order = self.theirs(view.order_id)
+        if order is not None and order.permId and view.perm_id and view.perm_id != order.permId:
+            return None
+        return order
 
     # -- at every moment -----------------------------------------------------------------------------------------------
 
@@ -68,7 +78,7 @@ class Truth:
         for view in self.table:
             if view.order_id not in self.sent:
                 continue
-            order = self.theirs(view.order_id)
+            order = self.counterpart(view)
             if order is None or not order.number:
                 continue
             if not order.done:
@@ -83,6 +93,18 @@ class Truth:
             if filled < before and view.order_id not in self.taken_back:
                 self.wrong(view, order, f"had {before} filled, and no execution was changed")
             self.told_filled[view.order_id] = filled
+            if filled < self.told_most.get(view.order_id, ZERO) and view.order_id not in self.taken_back:
+                self.wrong(view, order, f"was told {self.told_most[view.order_id]}")
+
+    def hear(self, message: object) -> None:
+        """A message of an order that could be read."""
+        if isinstance(message, incoming.ExecDetails):
+            order_id, told = message.execution.orderId, message.execution.cumQty
+        elif isinstance(message, incoming.OrderStatus):
+            order_id, told = message.orderId, message.filled
+        else:
+            return
+        self.told_most[order_id] = max(self.told_most.get(order_id, ZERO), told or ZERO)
 
     def check_doubted(self, message: incoming.OpenOrder | incoming.OrderStatus | incoming.ExecDetails) -> None:
         """A message that could not be read was about an order: nothing is sure of that one."""
@@ -117,7 +139,7 @@ class Truth:
             raise Wrong(f"seed {self.seed}: more orders there than were ever sent")
         for view in self.table:
             if strict or not (view.needs_query or view.is_uncertain):
-                self.compare_one(view, self.theirs(view.order_id), strict)
+                self.compare_one(view, self.counterpart(view), strict)
 
     def compare_one(self, view: OrderView, order: WorkingOrder | None, strict: bool) -> None:
         self.seen[f"compared {view.state.label}"] += 1
@@ -151,6 +173,8 @@ class Truth:
             "Inactive": view.state in (State.INACTIVE, State.REJECTED),
         }
         fits = right.get(order.status, view.risk.label in ("live", "maybe live"))
+        if order.done and view.is_done and not view.perm_id and not filled:
+            return  # its record names a permId that it was never told, and nothing of it is executed
         if not fits and not (filled == 0 and view.state is State.FILLED and order.status in _LIVE):
             self.wrong(view, order, "has another state there")
         if EXACT.subtract(view.confirmed_filled, filled) != ZERO:
@@ -174,8 +198,6 @@ class Truth:
         filled = order.size(order.filled_units)
         if filled and view.filled != filled:  # where all of it was busted unheard, no execution says so
             self.wrong(view, order, f"says filled {view.filled}")
-        if view.perm_id and order.permId and view.perm_id != order.permId:
-            self.wrong(view, order, f"has permId {order.permId} there")
         if filled and (
             view.avg_fill_price is None or abs(Decimal(str(view.avg_fill_price)) - order.average()) > Decimal("1e-6")
         ):
