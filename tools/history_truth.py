@@ -100,6 +100,9 @@ class Truth:
         """A message of an order that could be read."""
         if isinstance(message, incoming.ExecDetails):
             order_id, told = message.execution.orderId, message.execution.cumQty
+            view = self.table.get(order_id)
+            if view is not None and view.confirmed_filled < (told or ZERO) and order_id not in self.taken_back:
+                self.wrong(view, self.theirs(order_id), f"was told {told} by an execution")
         elif isinstance(message, incoming.OrderStatus):
             order_id, told = message.orderId, message.filled
         else:

@@ -9,7 +9,8 @@ shared  processes that publish and processes that look are killed (kill -9) at r
         others see is whole, in sequence, with exact gaps, and the name is free again (tests/stress).
 hostile 100,000 hostile connections to one simulated gateway, whose well-behaved client must notice nothing.
 orders  100,000 random lives of orders with faults against the simulated gateway (tools/histories.py), on every core;
-        ``--histories`` and ``--seed`` choose others. Takes hours; each that fails is printed at once, with its seed.
+        ``--histories`` and ``--seed`` choose others. Takes most of an hour of one core; each that fails is printed at
+        once, with its seed.
 journal programs killed at random while they send orders, for ``--minutes``: what was sent is in their journals
         (tests/stress/journal_kill.py).
 
