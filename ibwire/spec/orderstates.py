@@ -472,6 +472,7 @@ ERROR_NOT_FOUND      SHUT    -                          -            NOT_FOUND  
 ERROR_NOT_FOUND      any     -                          -            NOT_FOUND           DOUBT+QUERY      -
 ERROR_UNDECIDED      any     -                          -            UNDECIDED           QUERY            -
 
+TERMS_ACCEPTED       any     MORE+AMBIGUOUS             -            WARNING             MODIFY_REFUSED+DOUBT -
 TERMS_ACCEPTED       any     MORE                       -            WARNING             -                -
 TERMS_ACCEPTED       any     AMBIGUOUS                  -            MODIFY_ACCEPTED    MODIFY_REFUSED+DOUBT MODIFY_OPEN
 TERMS_ACCEPTED       any     -                          -            MODIFY_ACCEPTED     -                MODIFY_OPEN

@@ -175,3 +175,9 @@ def test_a_modify_back_that_an_old_message_seemed_to_confirm_may_be_refused(make
     assert states(make, *steps, executed("a.01.01", 100))[-1] is State.PARTIALLY_FILLED
     assert states(make, *steps, error(201), executed("a.01.01", 100))[-1] is State.PARTIALLY_FILLED
     assert states(make, *steps, executed("a.01.01", 100), status("Filled", 100, 0))[-1] is State.FILLED
+
+
+def test_a_cancelled_after_terms_that_passed_a_modify_over_may_be_of_that_one(make: Implementation) -> None:
+    """100, then 60, 100 and 40 at once: an openOrder from before says 100, one of the 40 follows; the 60 is refused."""
+    steps = *LIVE, place(60), place(100), place(40), opened("Submitted", 100), opened("Submitted", 40)
+    assert states(make, *steps, status("Cancelled"), error(201))[-1] is State.UNCERTAIN
