@@ -114,6 +114,7 @@ class History(Truth):
         self.taken_back = Counter()
         self.told_filled = {}
         self.told_most = {}
+        self.checked = {}
         self.unread_about = set()
         self.sent = set()
         self.seen = Counter()

@@ -40,6 +40,8 @@ class Truth:
         What the table said last of each to be filled.
     told_most : dict
         The most that messages of each order, which could be read, said to be executed of it.
+    checked : dict
+        How each order looked here and there when it was held against each other last.
     unread_about : set of int
         Orders about which something could not be read since the last look-up that was answered completely.
     """
@@ -56,6 +58,7 @@ class Truth:
     told_filled: dict[int, Decimal]
     told_most: dict[int, Decimal]
     unread_about: set[int]
+    checked: dict[int, tuple[object, ...]]
 
     def theirs(self, order_id: int) -> WorkingOrder | None:
         """The gateway's order, None when it has none."""
@@ -81,6 +84,22 @@ class Truth:
             order = self.counterpart(view)
             if order is None or not order.number:
                 continue
+            looks: tuple[object, ...] = (
+                view.state,
+                view.exec_filled,
+                view.exec_cum,
+                view.reported_filled,
+                view.corrected,
+            )
+            looks += (
+                order.filled_units,
+                order.done,
+                self.told_most.get(view.order_id),
+                view.order_id in self.taken_back,
+            )
+            if self.checked.get(view.order_id) == looks:
+                continue
+            self.checked[view.order_id] = looks
             if not order.done:
                 if view.state in ENDED:
                     self.wrong(view, order, "is called ended and is not")
