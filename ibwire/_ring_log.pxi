@@ -268,8 +268,9 @@ cdef void free_chain(Segment *segment) noexcept nogil:
         segment = following
 
 
+@cython.no_gc_clear
 cdef class Place(Reading):
-    """A cursor's place in a ring of segments."""
+    """A cursor's place in a ring of segments. Keeps its ring to the end: its slot is given back there."""
 
     cdef int settle(self, LogRing log, bint from_start) except -1:
         cdef int i
