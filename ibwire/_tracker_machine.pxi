@@ -344,18 +344,30 @@ cdef class Machine(Book):
                 self.move(order, TERMS_STALE, entry.recv_ns, 0)
                 order.has_history = True
                 return
-            order.replaced.count = 0   # the broker was asked: that is how it stands
+            # The broker was asked: that is how it stands. What was in force before may come again, very late.
+            if order.has_broker:
+                self.push_terms(&order.replaced, &order.broker)
+            self.drop_terms(&order.replaced, &terms)
         self.learn_terms(order, entry, payload, &terms)
         if accepted >= 0:
             extra = (MORE if order.pending.count else 0) | (AMBIGUOUS if accepted else 0)
             self.move(order, TERMS_ACCEPTED, entry.recv_ns, extra)
             order.has_history = True
 
+    cdef void drop_terms(self, TermList *list, const Terms *terms) noexcept nogil:
+        # Those that are the same as these.
+        cdef uint32_t i, kept = 0
+        for i in range(list.count):
+            if not same_terms(&list.items[i], terms):
+                list.items[kept] = list.items[i]
+                kept += 1
+        list.count = kept
+
     cdef int accept(self, Order *order, const Terms *terms) noexcept nogil:
         # Drop the unanswered modifies up to the last that fits. -1: none does. 1: one before it, or the placement, was
         # passed over, or the terms were in force before, so that this may be an older message.
         cdef int64_t at = <int64_t>order.pending.count - 1
-        cdef uint32_t i, kept = 0
+        cdef uint32_t i
         cdef bint ambiguous
         while at >= 0 and not same_terms(&order.pending.items[at], terms):
             at -= 1
@@ -371,11 +383,7 @@ cdef class Machine(Book):
                 self.push_terms(&order.replaced, &order.placed)
         for i in range(<uint32_t>at):
             self.push_terms(&order.replaced, &order.pending.items[i])
-        for i in range(order.replaced.count):
-            if not same_terms(&order.replaced.items[i], terms):
-                order.replaced.items[kept] = order.replaced.items[i]
-                kept += 1
-        order.replaced.count = kept
+        self.drop_terms(&order.replaced, terms)
         order.pending.count -= <uint32_t>at + 1
         for i in range(order.pending.count):
             order.pending.items[i] = order.pending.items[i + <uint32_t>at + 1]

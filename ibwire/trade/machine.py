@@ -201,7 +201,9 @@ def apply_terms(view: OrderView, contract: Any, order: Any, now_ns: int, extra: 
         if not extra & Flag.SNAPSHOT:
             step(view, Event.TERMS_STALE, now_ns, "old terms", "a modify had replaced these terms", "", "status")
             return
-        view.replaced.clear()  # the broker was asked: that is how it stands
+        # The broker was asked: that is how it stands. What was in force before may come again, very late.
+        before = [terms for terms in (*view.replaced, view.broker_order) if terms is not None]
+        view.replaced = [terms for terms in before if not same_terms(terms, order)]
     learn_terms(view, contract, order)
     if accepted is not None:
         extra = accepted | (_MORE if view.pending_modifies else 0)

@@ -181,3 +181,15 @@ def test_a_cancelled_after_terms_that_passed_a_modify_over_may_be_of_that_one(ma
     """100, then 60, 100 and 40 at once: an openOrder from before says 100, one of the 40 follows; the 60 is refused."""
     steps = *LIVE, place(60), place(100), place(40), opened("Submitted", 100), opened("Submitted", 40)
     assert states(make, *steps, status("Cancelled"), error(201))[-1] is State.UNCERTAIN
+
+
+def test_terms_that_a_look_up_undid_may_come_once_more(make: Implementation) -> None:
+    """Shrunk to 50; the broker, asked, says 100 again. The word of the 50 comes a second time, very late."""
+    tracker = make()
+    for now, step in enumerate((*LIVE, place(50), opened("Submitted", 50))):
+        tracker.apply(step, now)
+    look_up(Scenario("", (), (), {}, lookup=(opened("Submitted", 100), status("Submitted"))), tracker, 10)
+    tracker.apply(opened("Submitted", 50), 20_000_000)
+    assert tracker.state(7) is State.UNCERTAIN
+    tracker.apply(executed("a.01.01", 50, cum=50), 21_000_000)
+    assert tracker.state(7) is State.UNCERTAIN, "50 of the 100 may be left"
